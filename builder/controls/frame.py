@@ -1,0 +1,81 @@
+"""What a control is: one class with its text, its parameters, `enforce` and `audit`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from builder.model.base import Strict
+from builder.model.image import Image
+from builder.model.lock import LockedPlatform
+from builder.model.plan import Plan
+from builder.model.report import Finding, Severity
+
+
+class NoParameters(Strict):
+    """For controls that are only on or off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A rule of a published standard: always with the standard's version."""
+
+    standard: str
+    """`CIS Docker Benchmark 1.6.0`"""
+    rule: str
+    """`4.1`"""
+
+    def __str__(self) -> str:
+        return f"{self.standard} {self.rule}"
+
+
+class NotAssessed(Exception):  # noqa: N818 - it is an outcome, not an error
+    """Raised by `audit` when what it needs is not there (a lock, say); never counts as passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known of an image besides itself. All `None` for an image that others built."""
+
+    plan: Plan | None = None
+    lock: LockedPlatform | None = None
+
+    def known_plan(self) -> Plan:
+        if self.plan is None:
+            raise NotAssessed("no plan: the image was not built from an image.yaml here")
+        return self.plan
+
+    def known_lock(self) -> LockedPlatform:
+        if self.lock is None:
+            raise NotAssessed("no lock: the image was not built from an image.lock.json here")
+        return self.lock
+
+
+P = TypeVar("P", bound=Strict)
+
+
+class Control(ABC, Generic[P]):
+    """Stateless. The catalogue holds one instance of each."""
+
+    key: ClassVar[str]
+    """Short kebab-case name, used in profiles, reports and tests: `no-setuid`."""
+    title: ClassVar[str]
+    """What holds when it passes, as a sentence without full stop."""
+    why: ClassVar[str]
+    """The attack or accident that it prevents, in one or two sentences."""
+    remedy: ClassVar[str]
+    """What a person does about a finding that `enforce` could not mend."""
+    severity: ClassVar[Severity]
+    references: ClassVar[tuple[Reference, ...]] = ()
+    parameters: ClassVar[type[Strict]] = NoParameters
+
+    def enforce(self, image: Image, parameters: P, context: Context) -> Image:  # noqa: ARG002
+        """Changes the tree or the config so that `audit` finds nothing. Pure; by default changes nothing."""
+        return image
+
+    @abstractmethod
+    def audit(self, image: Image, parameters: P, context: Context) -> Iterable[Finding]:
+        """Looks at the finished image, all layers included. Raises `NotAssessed` rather than guess."""
+
+
+AnyControl = Control[Any]

@@ -1,0 +1,108 @@
+"""Findings and the report: per control, how it stands and how that is known."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from builder.model.base import Strict
+
+
+class Severity(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that breaks a control."""
+
+    message: str
+    """Lower case, names the place, says what is wrong: `usr/bin/su is setuid (mode 4755)`."""
+    path: str = ""
+    """Entry in the image, without leading slash; empty when it is about the config."""
+    layer: str = ""
+    """Digest of the layer it stands in, when it is about one layer."""
+
+
+class Outcome(StrEnum):
+    """How a check of a control ended. Only `PASSED` counts as passed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WAIVED = "waived"
+    NOT_RUN = "not run"
+    NOT_ASSESSED = "not assessed"
+    NONE = "none"
+    """The control has no check of this kind (no live test, say)."""
+
+
+class CheckResult(Strict):
+    """One live test or one group of findings, as it stands in a report."""
+
+    name: str
+    outcome: Outcome
+    message: str = ""
+    seconds: float = 0.0
+
+
+class ControlResult(Strict):
+    key: str
+    title: str
+    severity: Severity
+    asked_by: str
+    changes: int = 0
+    """Entries and config values that enforcing it changed."""
+    audit: Outcome
+    findings: tuple[str, ...] = ()
+    live: Outcome
+    checks: tuple[CheckResult, ...] = ()
+    waiver: str = ""
+    """`reason (until 2027-03-31)` when the failure is waived."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of both checks; a control with no verdict at all is not assessed."""
+        parts = {self.audit, self.live}
+        for worst in (Outcome.FAILED, Outcome.WAIVED, Outcome.NOT_ASSESSED, Outcome.PASSED):
+            if worst in parts:
+                return worst
+        return Outcome.NOT_RUN
+
+
+class PackageRow(Strict):
+    name: str
+    version: str
+    kind: str
+    """`deb` or `wheel`."""
+
+
+class Report(Strict):
+    """What `report.json` holds. No clock, host name or working directory is in it."""
+
+    schema_version: int = 1
+    image: str
+    profile: str
+    platform: str
+    digest: str
+    tag: str = ""
+    created: str
+    size: int
+    """Compressed layers, bytes."""
+    unpacked: int
+    """Sum of file sizes, bytes."""
+    layers: int
+    files: int
+    packages: tuple[PackageRow, ...]
+    controls: tuple[ControlResult, ...]
+    switched_off: tuple[str, ...] = ()
+    """`key: reason (profile)`."""
+    suites: tuple[CheckResult, ...] = ()
+    """Live tests that belong to no control: the image's own."""
+    not_run: tuple[str, ...] = ()
+    """What was not checked and why, in the user's words."""
+
+    @property
+    def passed(self) -> bool:
+        failed = any(control.outcome is Outcome.FAILED for control in self.controls)
+        return not failed and all(check.outcome is not Outcome.FAILED for check in self.suites)

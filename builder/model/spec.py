@@ -1,0 +1,97 @@
+"""`images/<name>/image.yaml` as a type: what goes into an image and how it is started."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from builder.model.base import Strict
+
+
+def as_tuple(value: Any) -> Any:
+    """Strict pydantic takes no list for a tuple; YAML has only lists."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+AbsolutePath = Annotated[str, Field(pattern=r"^/([^/\0]+(/[^/\0]+)*)?$")]
+"""An absolute, normalised path inside the image, `/` or no trailing slash."""
+Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*[kmg]$")]
+"""A size in bytes with a unit: `64m`, `2g` (powers of 1024, as Docker reads them)."""
+Seconds = Annotated[int, Field(gt=0, le=3600)]
+
+Platform = Literal["linux/amd64", "linux/arm64"]
+PLATFORMS: tuple[Platform, ...] = ("linux/amd64", "linux/arm64")
+
+
+class PythonSpec(Strict):
+    version: Annotated[str, Field(pattern=r"^3\.[0-9]+$")]
+    """Major and minor, quoted in YAML: `"3.13"`."""
+    requirements: Strings = ()
+    """PEP 508 requirements, resolved and hash-locked for the image's Python and platform, wheels only."""
+
+
+class FileSpec(Strict):
+    source: str
+    """Relative to the folder of image.yaml; a folder's contents land below `target`."""
+    target: AbsolutePath
+    executable: bool = False
+    """Regular files get mode 0755 instead of 0644."""
+
+
+class Healthcheck(Strict):
+    command: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    interval: Seconds = 30
+    timeout: Seconds = 5
+    start_period: Seconds = 5
+    retries: Annotated[int, Field(ge=1, le=20)] = 3
+
+
+class Writable(Strict):
+    """Scratch space: a tmpfs at run time, empty at every start."""
+
+    path: AbsolutePath
+    size: Size = "64m"
+    exec: bool = False
+    """Programs and libraries may be mapped from it (JIT caches need that)."""
+
+
+class State(Strict):
+    """A volume that the person who runs the image brings."""
+
+    path: AbsolutePath
+    mode: Literal["ro", "rw"] = "ro"
+
+
+def command_form(value: Any) -> Any:
+    return {"command": value} if isinstance(value, list) else value
+
+
+class ImageSpec(Strict):
+    description: str
+    base: str
+    """`debian/trixie` or `debian/bookworm`."""
+    packages: Strings = ()
+    python: PythonSpec | None = None
+    files: Annotated[tuple[FileSpec, ...], BeforeValidator(as_tuple)] = ()
+    certificates: Strings = ()
+    """PEM files, relative to image.yaml, added to the CA bundle."""
+    entrypoint: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    cmd: Strings = ()
+    workdir: AbsolutePath = "/"
+    env: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], BeforeValidator(as_tuple)] = ()
+    healthcheck: Annotated[Healthcheck | None, BeforeValidator(command_form)] = None
+    writable: Annotated[tuple[Writable, ...], BeforeValidator(as_tuple)] = ()
+    state: Annotated[tuple[State, ...], BeforeValidator(as_tuple)] = ()
+    stop_signal: Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$")] = "SIGTERM"
+    platforms: Annotated[tuple[Platform, ...], BeforeValidator(as_tuple), Field(min_length=1)] = PLATFORMS
+
+    @field_validator("env")
+    @classmethod
+    def env_names(cls, env: dict[str, str]) -> dict[str, str]:
+        for name in env:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                raise ValueError(f"{name!r} is not an environment variable's name")
+        return env
