@@ -1,0 +1,1 @@
+"""The virtual file tree: reading archives, composing packages, checking what the loader will need."""
