@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from builder.model.base import Strict
-from builder.model.spec import as_tuple
+from builder.model.spec import as_tuple, normalised
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-RelativePath = Annotated[str, Field(pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))[^\0]+$")]
+RelativePath = Annotated[str, Field(pattern=r"^[^/\x00]+(/[^/\x00]+)*$"), AfterValidator(normalised)]
 
 
 class LockedIndex(Strict):

@@ -10,8 +10,11 @@ from builder.model.spec import Size, Strings, as_tuple
 
 
 def as_date(value: Any) -> Any:
-    """Dates stay plain strings in YAML; strict pydantic wants a `date`."""
-    return datetime.date.fromisoformat(value) if isinstance(value, str) else value
+    """Quoted dates are strings in YAML; strict pydantic wants a `date`."""
+    try:
+        return datetime.date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"'{value}' is not a date; write year-month-day, such as 2027-03-31") from None
 
 
 class Waiver(Strict):

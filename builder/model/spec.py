@@ -1,9 +1,8 @@
 """`images/<name>/image.yaml` as a type: what goes into an image and how it is started."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from builder.model.base import Strict
 
@@ -13,12 +12,20 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def normalised(path: str) -> str:
+    """Refuses what would leave the place where a path seems to lead (the regex engine has no look-ahead)."""
+    if any(part in {".", ".."} for part in path.split("/")):
+        raise ValueError(f"'{path}' holds '.' or '..'; write where it leads")
+    return path
+
+
 Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-AbsolutePath = Annotated[str, Field(pattern=r"^/([^/\0]+(/[^/\0]+)*)?$")]
+AbsolutePath = Annotated[str, Field(pattern=r"^/([^/\x00]+(/[^/\x00]+)*)?$"), AfterValidator(normalised)]
 """An absolute, normalised path inside the image, `/` or no trailing slash."""
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*[kmg]$")]
 """A size in bytes with a unit: `64m`, `2g` (powers of 1024, as Docker reads them)."""
 Seconds = Annotated[int, Field(gt=0, le=3600)]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 Platform = Literal["linux/amd64", "linux/arm64"]
 PLATFORMS: tuple[Platform, ...] = ("linux/amd64", "linux/arm64")
@@ -79,7 +86,7 @@ class ImageSpec(Strict):
     entrypoint: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
     cmd: Strings = ()
     workdir: AbsolutePath = "/"
-    env: dict[str, str] = {}
+    env: dict[EnvName, str] = {}
     labels: dict[str, str] = {}
     ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], BeforeValidator(as_tuple)] = ()
     healthcheck: Annotated[Healthcheck | None, BeforeValidator(command_form)] = None
@@ -87,11 +94,3 @@ class ImageSpec(Strict):
     state: Annotated[tuple[State, ...], BeforeValidator(as_tuple)] = ()
     stop_signal: Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$")] = "SIGTERM"
     platforms: Annotated[tuple[Platform, ...], BeforeValidator(as_tuple), Field(min_length=1)] = PLATFORMS
-
-    @field_validator("env")
-    @classmethod
-    def env_names(cls, env: dict[str, str]) -> dict[str, str]:
-        for name in env:
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-                raise ValueError(f"{name!r} is not an environment variable's name")
-        return env
