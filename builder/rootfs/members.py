@@ -1,88 +1,224 @@
-"""The tar format, read strictly and in one pass: POSIX ustar, PAX and the GNU long names, nothing else.
+"""A tar archive as a sequence of members, read strictly and in one pass.
 
 Python's own `tarfile` is lenient where this must not be: it takes a damaged header in the middle for the
-end of the archive, and follows what several readers understand differently. What an engine would unpack
-and what Temper looks at has to be the same, so everything ambiguous is a problem here.
-Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GNU tar 1.35 manual, section D.
+end of the archive, and silently follows what other readers understand differently. What an engine unpacks
+and what Temper looks at has to be the same tree.
 """
 
-import re
-import struct
+import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
 from builder.errors import ArchiveError
+from builder.rootfs.header import (
+    BLOCK,
+    MAX_ID,
+    MAX_SIZE,
+    Header,
+    HeaderError,
+    cut,
+    decimal,
+    parse_header,
+    parse_records,
+    seconds,
+)
 
-BLOCK = 512
-MAX_ENTRIES = 1_000_000
-"""The largest images hold about 200,000; each costs half a kilobyte of memory."""
-MAX_HEADER = 1 << 20
-"""Bytes of one PAX or long-name header; Linux limits all extended attributes of a file to 64 KiB each."""
-_HEADER = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
-_WITHOUT_DATA = frozenset("123456")
-_PLAIN = frozenset("01234567")
-_PAX_RECORD = re.compile(rb"([1-9][0-9]{0,8}) ([^=]+)=")
-_SPACES = b" \0"
+CHUNK = 1 << 20
+MAX_MEMBERS = 1_000_000
+"""The largest images hold some 200,000."""
+MAX_EXTENDED = 1 << 20
+"""Bytes of one extended header; Linux allows 64 KiB for all extended attributes of a file."""
+_XATTR = "SCHILY.xattr."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One header, as written; nothing in it has been judged."""
+    """One entry of the archive as it is written; nothing in it has been judged."""
 
     name: str
-    """UTF-8, with surrogate escapes for what is not."""
+    """UTF-8, with surrogate escapes for bytes that are not."""
     type: str
-    """The `typeflag`: `0` file, `1` hard link, `2` symlink, `3` `4` devices, `5` directory, `6` FIFO."""
+    """The typeflag: `0` file, `1` hard link, `2` symlink, `3` and `4` devices, `5` directory, `6` FIFO."""
     mode: int
     uid: int
     gid: int
-    size: int
-    """Bytes of data that follow the header."""
     mtime: int
+    size: int
+    """Bytes of data; 0 for all but files."""
     target: str = ""
     xattrs: tuple[tuple[str, bytes], ...] = ()
     offset: int = 0
     """Where the data begins, counted from the archive's first byte."""
 
 
-class Members(Iterator[Member]):
-    """Iterates over a tar stream, which is only ever read forwards.
+@dataclass(slots=True)
+class _Extended:
+    """What extended headers say about the member that follows them."""
 
-    `data()` gives the current member's content; what was not read of it is skipped. `problem` is told of
-    each oddity that does not stop the reading. Raises `ArchiveError`, naming the archive, for what does.
+    records: dict[str, bytes] = field(default_factory=dict)
+    names: dict[str, bytes] = field(default_factory=dict)
+    """GNU's long names, by typeflag: `L` the name, `K` the target."""
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.names)
+
+    def name(self, key: str, gnu: str, written: bytes) -> str:
+        return (self.records.get(key) or self.names.get(gnu) or written).decode("utf-8", "surrogateescape")
+
+    def number(self, key: str, written: int, limit: int) -> int:
+        return decimal(self.records[key], key, limit) if key in self.records else written
+
+    def xattrs(self) -> tuple[tuple[str, bytes], ...]:
+        found = (
+            (key.removeprefix(_XATTR), value) for key, value in self.records.items() if key.startswith(_XATTR)
+        )
+        return tuple(sorted(found))
+
+
+class Members(Iterator[Member]):
+    """Iterates over a tar stream, which is only ever read forwards, to its very end.
+
+    `problem` is told of each oddity that readers disagree about; what makes the archive unreadable raises
+    `ArchiveError`. Both texts begin with `archive`.
     """
 
     def __init__(self, stream: BinaryIO, archive: str, problem: Callable[[str], None]) -> None:
+        self.ended = False
+        """The end-of-archive marker was there; an archive cut off between two members has none."""
         self._stream = stream
         self._archive = archive
         self._problem = problem
         self._at = 0
-        self._next = 0
         self._end = 0
+        self._next = 0
         self._count = 0
-        self._finished = False
 
     def __next__(self) -> Member:
-        if self._finished:
-            raise StopIteration
-        self._skip(self._next - self._at)
         member = self._member()
         if member is None:
-            self._finished = True
             raise StopIteration
         self._count += 1
-        if self._count > MAX_ENTRIES:
-            raise ArchiveError(f"{self._archive}: holds more than {MAX_ENTRIES} entries")
+        if self._count > MAX_MEMBERS:
+            raise ArchiveError(f"{self._archive}: holds more than {MAX_MEMBERS} entries")
         return member
 
     def data(self) -> BinaryIO:
-        """The current member's content as a stream without seek."""
-        import io  # noqa: PLC0415 - filled in below
-
-        return io.BufferedReader(_Data(self))
+        """The current member's content. What is not read of it is skipped by the next step."""
+        return io.BufferedReader(_Data(self), 1 << 16)
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes of the current member's content; empty at its end."""
         wanted = min(size, self._end - self._at)
         return self._take(wanted) if wanted > 0 else b""
+
+    def _member(self) -> Member | None:
+        extended = _Extended()
+        while block := self._block():
+            if not any(block):
+                self._read_end()
+                break
+            start = self._at - BLOCK
+            try:
+                header = parse_header(block)
+                if header.type not in "xgLK":
+                    return self._combine(header, extended)
+                self._extend(extended, header)
+            except HeaderError as error:
+                raise ArchiveError(f"{self._archive}: damaged header at byte {start}: {error}") from None
+        if extended:
+            raise ArchiveError(f"{self._archive}: is cut off after {self._at} bytes")
+        return None
+
+    def _block(self) -> bytes:
+        """The next header; empty where the stream ends instead."""
+        while (left := self._next - self._at) > 0:
+            self._take(min(left, CHUNK))
+        first = b"" if self.ended else self._stream.read(1)
+        if not first:
+            return b""
+        self._at += 1
+        return first + self._take(BLOCK - 1)
+
+    def _take(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._at += len(data)
+        while len(data) < size:
+            more = self._stream.read(size - len(data))
+            if not more:
+                raise ArchiveError(f"{self._archive}: is cut off after {self._at} bytes")
+            self._at += len(more)
+            data += more
+        return data
+
+    def _read_end(self) -> None:
+        """After the marker nothing but zeros may follow: some readers go on there, others stop."""
+        self.ended = True
+        clean = True
+        while rest := self._stream.read(CHUNK):
+            clean = clean and not rest.strip(b"\0")
+            self._at += len(rest)
+        if not clean:
+            self._problem(f"{self._archive}: more data follows the end of the archive")
+
+    def _bound(self, size: int) -> None:
+        self._end = self._at + size
+        self._next = self._at + -(-size // BLOCK) * BLOCK
+
+    def _extend(self, extended: _Extended, header: Header) -> None:
+        """Reads an extended header. Two for one member are understood differently by different readers."""
+        if header.size > MAX_EXTENDED:
+            raise HeaderError(f"an extended header of {header.size} bytes is too large")
+        self._bound(header.size)
+        data = self.read(header.size)
+        if header.type in "LK":
+            again = header.type in extended.names
+            extended.names[header.type] = cut(data)
+        elif header.type == "x":
+            again = bool(extended.records)
+            extended.records = parse_records(data)
+        else:  # global: engines ignore it, tar does not
+            again = not set(parse_records(data)) <= {"comment"}
+        if again:
+            self._problem(f"{self._archive}: ambiguous extended header before byte {self._next}")
+
+    def _combine(self, header: Header, extended: _Extended) -> Member:
+        records = extended.records
+        if header.type == "S" or any(key.startswith("GNU.sparse.") for key in records):
+            raise ArchiveError(f"{self._archive}: {quoted(header.name)}: is stored as a sparse file")
+        if records and extended.names:
+            self._problem(f"{self._archive}: ambiguous extended header before byte {self._at - BLOCK}")
+        size = extended.number("size", header.size, MAX_SIZE)
+        if size and header.type in "123456":  # as Linux readers do: such data would be read as a header
+            self._problem(f"{self._archive}: {quoted(header.name)}: has data, though it is not a file")
+            size = 0
+        self._bound(size)
+        return Member(
+            name=extended.name("path", "L", header.name),
+            type=header.type,
+            mode=header.mode,
+            uid=extended.number("uid", header.uid, MAX_ID),
+            gid=extended.number("gid", header.gid, MAX_ID),
+            mtime=seconds(records["mtime"]) if "mtime" in records else header.mtime,
+            size=size,
+            target=extended.name("linkpath", "K", header.target),
+            xattrs=extended.xattrs(),
+            offset=self._at,
+        )
+
+
+def quoted(name: bytes) -> str:
+    return repr(name.decode("utf-8", "surrogateescape"))
+
+
+class _Data(io.RawIOBase):
+    def __init__(self, members: Members) -> None:
+        self._members = members
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._members.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

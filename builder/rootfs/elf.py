@@ -1,0 +1,167 @@
+"""What the loader and the kernel need to know of a file: the ELF facts and the shebang.
+
+pyelftools would answer the same in some 4 ms a file; an image holds hundreds, so the few tables are read
+here directly, and the tests compare the two.
+Source: System V gABI 4.1, chapters 4 and 5; Linux, fs/binfmt_script.c.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from builder.model.tree import NO_FACTS, Elf, Facts
+
+MACHINES = {62: "x86_64", 183: "aarch64"}
+HEAD = 256
+"""Bytes of a script that Linux looks at (`BINPRM_BUF_SIZE`)."""
+
+_LOAD, _DYNAMIC, _INTERP, _GNU_STACK = 1, 2, 3, 0x6474E551
+_NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
+_MAX_SEGMENTS = 4096
+_MAX_TABLE = 16 << 20
+"""Bytes of a dynamic section or a string table; the largest CUDA libraries stay below 1 MiB."""
+
+
+class _ElfError(ValueError):
+    """Only that the file is damaged matters, not how."""
+
+
+def is_interesting(head: bytes) -> bool:
+    """Whether a file that begins so can have facts at all: the first 4 bytes tell."""
+    return head.startswith((b"\x7fELF", b"#!"))
+
+
+def facts(file: BinaryIO, start: int = 0, size: int | None = None) -> Facts:
+    """Looks at a seekable file, or at the `size` bytes of it that begin at `start`.
+
+    An ELF file that is damaged, so that no loader would take it, has no facts.
+    """
+    window = _Window(file, start, file.seek(0, 2) - start if size is None else size)
+    head = window.head()
+    if head.startswith(b"#!"):
+        return Facts(shebang=_shebang(head))
+    if head.startswith(b"\x7fELF"):
+        with suppress(_ElfError, struct.error):
+            return Facts(elf=_elf(window, head))
+    return NO_FACTS
+
+
+def _shebang(head: bytes) -> str:
+    line = head[2:HEAD].split(b"\n", 1)[0]
+    return line.decode("utf-8", "backslashreplace").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The file as a part of a larger one."""
+
+    file: BinaryIO
+    start: int
+    size: int
+
+    def head(self) -> bytes:
+        self.file.seek(self.start)
+        return self.file.read(min(HEAD, self.size))
+
+    def read(self, offset: int, size: int) -> bytes:
+        if size > _MAX_TABLE or offset + size > self.size:
+            raise _ElfError
+        self.file.seek(self.start + offset)
+        data = self.file.read(size)
+        if len(data) < size:
+            raise _ElfError
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """32 or 64 bits and a byte order, as the formats of the tables."""
+
+    order: str
+    wide: bool
+
+    def header(self, head: bytes) -> tuple[int, int, int, int]:
+        """Machine, and offset, size and number of the program headers."""
+        layout = "16x2xH4x8xQ8x4x2xHH" if self.wide else "16x2xH4x4xI4x4x2xHH"
+        machine, offset, size, count = struct.unpack_from(self.order + layout, head)
+        return machine, offset, size, count
+
+    def segment(self, data: bytes, at: int) -> "_Segment":
+        if self.wide:
+            kind, flags, offset, address, size = struct.unpack_from(self.order + "IIQQ8xQ", data, at)
+        else:
+            kind, offset, address, size, flags = struct.unpack_from(self.order + "III4xI4xI", data, at)
+        return _Segment(kind, flags, offset, address, size)
+
+    def tags(self, data: bytes) -> Iterator[tuple[int, int]]:
+        pair = struct.Struct(self.order + ("qQ" if self.wide else "iI"))
+        for tag, value in pair.iter_unpack(data[: len(data) // pair.size * pair.size]):
+            if tag == 0:
+                return
+            yield tag, value
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    kind: int
+    flags: int
+    offset: int
+    address: int
+    size: int
+
+
+def _elf(file: _Window, head: bytes) -> Elf:
+    if len(head) < 52 or head[4] not in (1, 2) or head[5] not in (1, 2):
+        raise _ElfError
+    form = _Form("<" if head[5] == 1 else ">", head[4] == 2)
+    machine, offset, size, count = form.header(head)
+    segments = []
+    if count:
+        if size < (56 if form.wide else 32) or count > _MAX_SEGMENTS:
+            raise _ElfError
+        table = file.read(offset, size * count)
+        segments = [form.segment(table, at) for at in range(0, size * count, size)]
+    tags = list(form.tags(_segment_data(file, segments, _DYNAMIC)))
+    strings = _strings(file, segments, dict(tags))
+    soname = [_string(strings, value) for tag, value in tags if tag == _SONAME]
+    interpreter = _segment_data(file, segments, _INTERP)
+    return Elf(
+        machine=MACHINES.get(machine, str(machine)),
+        needed=tuple(_string(strings, value) for tag, value in tags if tag == _NEEDED),
+        soname=soname[0] if soname else None,
+        rpath=_folders(strings, tags, _RPATH),
+        runpath=_folders(strings, tags, _RUNPATH),
+        interpreter=_string(interpreter, 0) if interpreter else None,
+        executable_stack=any(s.kind == _GNU_STACK and s.flags & 1 for s in segments),
+    )
+
+
+def _segment_data(file: _Window, segments: list[_Segment], kind: int) -> bytes:
+    found = next((segment for segment in segments if segment.kind == kind), None)
+    return file.read(found.offset, found.size) if found else b""
+
+
+def _strings(file: _Window, segments: list[_Segment], tags: dict[int, int]) -> bytes:
+    """The dynamic string table: known by its address in memory, so through the segment loaded there."""
+    if _STRTAB not in tags:
+        return b""
+    address, size = tags[_STRTAB], tags.get(_STRSZ, 0)
+    for segment in segments:
+        if segment.kind == _LOAD and segment.address <= address < segment.address + segment.size:
+            return file.read(segment.offset + address - segment.address, size)
+    raise _ElfError
+
+
+def _string(table: bytes, at: int) -> str:
+    end = table.find(b"\0", at)
+    if at >= len(table) or end < 0:
+        raise _ElfError
+    return table[at:end].decode("utf-8", "backslashreplace")
+
+
+def _folders(strings: bytes, tags: list[tuple[int, int]], wanted: int) -> tuple[str, ...]:
+    """An empty folder between two colons is the working directory, as it is to the loader."""
+    paths = (_string(strings, value) for tag, value in tags if tag == wanted)
+    return tuple(folder or "." for path in paths if path for folder in path.split(":"))
