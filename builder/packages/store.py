@@ -139,7 +139,8 @@ class Store:
             with self.lock("blobs"):
                 if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                     path.unlink()
-        return False
+                    return False
+        return self.has(sha256)
 
     def distrust(self, sha256: str) -> None:
         """Has the blob hashed again at the next `has()`: for readers that met damage inside it."""
