@@ -1,0 +1,49 @@
+"""A layout's image as the stream that `docker load` takes: engines before Docker 25 can't read layouts.
+
+Source: Docker image specification 1.2, "Combined Image JSON + Filesystem Changeset Format".
+"""
+
+import hashlib
+import json
+from collections.abc import Generator, Iterator
+
+from builder.errors import ArchiveError
+from builder.image.layout import Stored
+from builder.image.streams import Span
+from builder.image.tar import BLOCK, header
+from builder.model.tree import Bytes, Entry, Kind, Slice
+
+
+def docker_archive(stored: Stored) -> Generator[bytes, None, None]:
+    """Untagged, so that nothing has a name before it is whole; the blobs stay compressed.
+
+    Raises `ArchiveError` for a damaged blob, before the archive's end is sent.
+    """
+    config = f"{stored.image_id.removeprefix('sha256:')}.json"
+    names = [f"{number:03}/layer.tar" for number, _ in enumerate(stored.layers)]
+    manifest = json.dumps([{"Config": config, "RepoTags": None, "Layers": names}]).encode()
+    yield _file("manifest.json", manifest)
+    yield _file(config, stored.config)
+    for name, span in zip(names, stored.layers, strict=True):
+        yield header(_entry(name, Slice(path=span.path, offset=0, size=span.size, sha256="")), 0)
+        yield from _checked(span)
+        yield bytes(-span.size % BLOCK)
+    yield bytes(2 * BLOCK)
+
+
+def _entry(name: str, content: Bytes | Slice) -> Entry:
+    return Entry(path=name, kind=Kind.FILE, mode=0o644, content=content)
+
+
+def _file(name: str, data: bytes) -> bytes:
+    return header(_entry(name, Bytes(data)), 0) + data + bytes(-len(data) % BLOCK)
+
+
+def _checked(span: Span) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    for chunk in span.chunks():
+        digest.update(chunk)
+        yield chunk
+    found = f"sha256:{digest.hexdigest()}"
+    if found != span.name:
+        raise ArchiveError(f"{span.problem_prefix}: is damaged: its bytes are {found}; build the image again")

@@ -1,0 +1,246 @@
+"""The container engine (Docker, or Podman by its compatible socket): the only importer of the docker SDK."""
+
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.errors import EngineError
+from builder.image.docker_archive import docker_archive
+from builder.image.engine_errors import address, broken_off, refused, unreachable
+from builder.image.layout import find_image, read_archive
+from builder.image.leftovers import LABEL, is_dead, session
+from builder.image.running import Container, Mount, engine_arguments
+from builder.model.contract import RunContract
+from builder.model.image import Image
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+PATIENCE = 600
+"""Seconds that the engine may be silent: registering a layer of some gigabytes takes minutes."""
+_LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
+
+
+class Engine:
+    """A connection. A context manager; every method raises `EngineError`."""
+
+    def __init__(self, client: "DockerClient", where: str) -> None:
+        self._client = client
+        self._where = where
+        self._api: Any = client.api
+
+    @classmethod
+    def connect(cls) -> "Engine":
+        """By `DOCKER_HOST` (and `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`), else the default socket.
+
+        Raises `EngineError`, telling apart an absent engine, a missing permission and one that's broken.
+        """
+        import docker  # noqa: PLC0415 - 0.2 s, for those who need an engine only
+        import docker.errors  # noqa: PLC0415
+        import requests  # noqa: PLC0415
+
+        try:
+            return cls(docker.from_env(timeout=PATIENCE), address())
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise unreachable(address(), error) from None
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def version(self) -> str:
+        """`20.10.24`"""
+        with self._told("asking for its version"):
+            return str(self._api.version()["Version"])
+
+    def load(self, layout: Path, tag: str, platform: str | None = None) -> str:
+        """Loads a layout's image and tags it, once it is whole; returns its id.
+
+        Raises `ArchiveError` for a damaged layout. Whatever fails, the tag stays where it was.
+        """
+        stored = find_image(layout, platform)
+        with self._told(f"loading '{tag}'"):
+            if not self._has_image(stored.image_id):
+                with closing(docker_archive(stored)) as archive:
+                    loaded = _loaded(self._api.load_image(archive))
+                self._check_loaded(tag, stored.image_id, loaded)
+            self._tag(stored.image_id, tag)
+        return stored.image_id
+
+    def build(self, context: Path, tag: str) -> str:
+        """Has the engine build a definition, with no network and nothing pulled; returns the image's id.
+
+        What a failed build left is removed.
+        """
+        made: list[str] = []
+        with self._told(f"building '{tag}'"):
+            try:
+                stream = self._api.build(
+                    path=str(context), tag=tag, decode=True, nocache=True, rm=True, forcerm=True, pull=False,
+                    network_mode="none",
+                )  # fmt: skip
+                return _built(tag, stream, made)
+            except BaseException:
+                with suppress(EngineError):
+                    for image in reversed(made):
+                        self.remove_image(image)
+                raise
+
+    def export(self, tag: str, folder: Path) -> Image:
+        """The image as the engine has it, read back from `folder/image.tar`, which must outlive it."""
+        path = folder / "image.tar"
+        with self._told(f"saving '{tag}'"), path.open("wb") as file:
+            for chunk in self._api.get_image(tag):
+                file.write(chunk)
+        return read_archive(path)
+
+    def remove_image(self, tag: str) -> None:
+        """And its untagged parents. One that isn't there, or that others use, is left alone."""
+        import docker.errors  # noqa: PLC0415
+
+        with self._told(f"removing '{tag}'"), suppress(docker.errors.APIError):
+            self._api.remove_image(tag)
+
+    @contextmanager
+    def start(
+        self,
+        contract: RunContract,
+        *,
+        mounts: Sequence[Mount] = (),
+        labels: Mapping[str, str] | None = None,
+        interactive: bool = False,
+    ) -> Iterator[Container]:
+        """A container started by exactly the contract, removed with its volumes however the block ends.
+
+        `interactive` keeps stdin open, so that an interpreter waits there instead of ending at once.
+        """
+        self.remove_leftovers()
+        name = f"temper-{contract.name}-{secrets.token_hex(6)}"
+        arguments = {
+            **engine_arguments(contract, mounts),
+            "name": name,
+            "labels": {**(labels or {}), LABEL: session()},
+            "stdin_open": interactive,
+        }
+        created = False
+        try:
+            with self._told(f"starting '{contract.image}'"):
+                identity = self._client.containers.create(**arguments).id
+                created = True
+                self._api.start(identity)
+            yield Container(id=identity or "", name=name, api=self._api, told=self._told)
+        except BaseException:
+            with suppress(EngineError):
+                self._remove_container(name, patience=0.0 if created else 2.0)
+            raise
+        self._remove_container(name)
+
+    def container(self, identity: str) -> Container:
+        """A container that runs already, by its id or name; it stays when this process ends."""
+        with self._told(f"looking for the container '{identity}'"):
+            found = self._api.inspect_container(identity)
+        return Container(id=found["Id"], name=found["Name"].lstrip("/"), api=self._api, told=self._told)
+
+    def remove_leftovers(self) -> tuple[str, ...]:
+        """Removes the containers of Temper processes that were killed; returns their names."""
+        with self._told("looking for leftover containers"):
+            found = self._api.containers(all=True, filters={"label": LABEL})
+        dead = [item for item in found if is_dead(item["Labels"][LABEL])]
+        for item in dead:
+            self._remove_container(item["Id"])
+        return tuple(item["Names"][0].lstrip("/") for item in dead)
+
+    def _remove_container(self, name: str, patience: float = 0.0) -> None:
+        """`patience` in seconds: an engine that was interrupted while it created one may yet do so."""
+        import docker.errors  # noqa: PLC0415
+
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                with self._told(f"removing the container '{name}'"), suppress(docker.errors.NotFound):
+                    self._api.remove_container(name, v=True, force=True)
+                    return
+            except EngineError as error:
+                if "already in progress" not in str(error):
+                    raise
+                return
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(0.1)
+
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        """Turns the SDK's errors into `EngineError`; `doing` is what was asked: `loading 'temper/x:y'`."""
+        import docker.errors  # noqa: PLC0415
+        import requests  # noqa: PLC0415
+        import urllib3.exceptions  # noqa: PLC0415
+
+        try:
+            yield
+        except docker.errors.DockerException as error:
+            raise refused(doing, str(getattr(error, "explanation", None) or error)) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError):
+            raise broken_off(self._where, doing, self._answers()) from None
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._api.ping())
+        except Exception:
+            return False
+
+    def _has_image(self, image: str) -> bool:
+        import docker.errors  # noqa: PLC0415
+
+        try:
+            self._api.inspect_image(image)
+        except docker.errors.ImageNotFound:
+            return False
+        return True
+
+    def _tag(self, image: str, tag: str) -> None:
+        repository, colon, name = tag.rpartition(":")
+        if not colon or "/" in name:
+            repository, name = tag, "latest"
+        self._api.tag(image, repository, name)
+
+    def _check_loaded(self, tag: str, wanted: str, loaded: str) -> None:
+        if loaded != wanted:
+            self.remove_image(loaded)
+            raise EngineError(
+                f"loading '{tag}' failed: the container engine made the image '{loaded}' out of '{wanted}'; "
+                "use one that keeps an image's config as it is"
+            )
+
+
+def _loaded(stream: Iterator[Mapping[str, Any]]) -> str:
+    """The id or name that the engine reports at the end."""
+    found = ""
+    for line in stream:
+        if "error" in line:
+            raise EngineError(f"loading failed: the container engine says: {str(line['error']).strip()}")
+        if match := _LOADED.search(str(line.get("stream", ""))):
+            found = match[1]
+    return found
+
+
+def _built(tag: str, stream: Iterator[Mapping[str, Any]], made: list[str]) -> str:
+    """Fills `made` with the images of the steps as they come; returns the last one."""
+    for line in stream:
+        if "error" in line:
+            raise EngineError(f"building '{tag}' failed: the container engine says: {line['error'].strip()}")
+        if match := re.match(r" ---> ([0-9a-f]{12,64})$", str(line.get("stream", "")).rstrip("\n")):
+            made.append(match[1])
+        elif "ID" in (line.get("aux") or {}):
+            made.append(line["aux"]["ID"])
+    if not made:
+        raise EngineError(f"building '{tag}' failed: the container engine did not say what it made")
+    return made[-1]

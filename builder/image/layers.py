@@ -1,0 +1,96 @@
+"""The tree cut into layers by how often they change, and each layer's blob, made once for one content."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from builder.errors import StoreError
+from builder.image.compress import Blob, Gzip, recipe
+from builder.image.tar import DamagedError, write_layer
+from builder.model.image import Layer
+from builder.model.tree import Entry, Kind, Owner, Rootfs, parents
+from builder.packages.store import Store
+
+LAYERS = ("system", "python", "app")
+"""Lowest first: the distribution's packages change least, the image's own files most."""
+_LAYER_OF = {"wheel": "python", "file": "app"}
+_IMPLIED = Owner(kind="temper", name="tree")
+"""Of directories that are only there because something lies in them (`Rootfs.with_entries`)."""
+_FORMAT = "1"
+"""To be raised with every change of what `write_layer` writes."""
+
+
+def split(rootfs: Rootfs) -> tuple[Layer, ...]:
+    """`system`, `python` and `app`, each with its parent directories; empty ones are left out.
+
+    A directory that nobody brought goes with what lies in it, so that a new folder in the image's own files
+    leaves the layers below as they are.
+    """
+    parts: dict[str, dict[str, Entry]] = {name: {} for name in LAYERS}
+    filled: set[str] = set()
+    for entry in reversed(list(rootfs.values())):  # children first
+        if entry.owner == _IMPLIED and entry.kind is Kind.DIRECTORY and entry.path in filled:
+            continue
+        part = parts[_LAYER_OF.get(entry.owner.kind, "system")]
+        part[entry.path] = entry
+        for parent in parents(entry.path):
+            filled.add(parent)
+            part[parent] = rootfs[parent]
+    return tuple(Layer(name=name, rootfs=Rootfs.of(part.values())) for name, part in parts.items() if part)
+
+
+def layer_blob(layer: Layer, store: Store, mtime_limit: int) -> Blob:
+    """The layer's compressed blob in the store: found by content, or written now.
+
+    Raises `StoreError` for content that is damaged.
+    """
+    key = content_key(layer.rootfs.values(), mtime_limit)
+    blob = _known(store, key)
+    if blob is None:
+        with _distrusting(store), store.writer() as out, Gzip(out) as packed:
+            write_layer(layer.rootfs.values(), packed, mtime_limit)
+            blob = packed.finish()
+        store.write_record("layer-1", key, json.dumps([blob.digest, blob.diff_id, blob.size]).encode())
+    return blob
+
+
+@contextmanager
+def _distrusting(store: Store) -> Iterator[None]:
+    """Has a damaged blob of the store found out at the next run, which then gets it anew."""
+    try:
+        yield
+    except DamagedError as error:
+        if error.path is not None and error.path.parent == store.blob("0" * 64).parent:
+            store.distrust(error.path.name)
+        raise
+
+
+def _known(store: Store, key: str) -> Blob | None:
+    record = store.record("layer-1", key)
+    if record is None:
+        return None
+    digest, diff_id, size = json.loads(record)
+    return Blob(digest=digest, diff_id=diff_id, size=size) if store.has(hexadecimal(digest)) else None
+
+
+def content_key(entries: Iterable[Entry], mtime_limit: int) -> str:
+    """Hex digest of everything that a layer's bytes depend on, without reading any content."""
+    digest = hashlib.sha256(f"{_FORMAT} {recipe()}".encode())
+    for entry in entries:
+        content = entry.content.sha256 if entry.content is not None else ""
+        fields = (
+            *(entry.path, entry.kind, entry.mode, entry.uid, entry.gid, min(entry.mtime, mtime_limit)),
+            *(entry.target, entry.size, content),
+            *((name, value.hex()) for name, value in entry.xattrs),
+        )
+        digest.update(json.dumps(fields).encode())
+    return digest.hexdigest()
+
+
+def hexadecimal(digest: str) -> str:
+    """`sha256:ab12` -> `ab12`. Raises `StoreError` for another algorithm, of which we write none."""
+    algorithm, _, value = digest.partition(":")
+    if algorithm != "sha256":
+        raise StoreError(f"'{digest}': not a sha256 digest")
+    return value

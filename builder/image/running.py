@@ -1,0 +1,137 @@
+"""How a run contract is told to an engine, and a container that was started by it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.errors import EngineError
+from builder.image.engine_session import ExecSession, open_session
+from builder.model.contract import RunContract
+from builder.model.spec import State, Writable
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+Told = Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A file or folder of the host that the person who runs the image brings."""
+
+    source: Path
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dict[str, Any]:
+    """The contract as keyword arguments of the SDK's `containers.create`; nothing more and nothing less.
+
+    Ports are published on a free port of the loopback. State that no mount covers is an empty volume which
+    goes with the container.
+    """
+    covered = {mount.target for mount in mounts}
+    return {
+        "image": contract.image,
+        "user": contract.user,
+        "working_dir": contract.workdir,
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": contract.memory,
+        "memswap_limit": contract.memory,
+        "pids_limit": contract.pids,
+        "nano_cpus": round(contract.cpus * 1_000_000_000),
+        "shm_size": contract.shm,
+        "stop_signal": contract.stop_signal,
+        "tmpfs": {item.path: tmpfs_options(item) for item in contract.tmpfs},
+        "ports": {f"{port}/tcp": ("127.0.0.1", None) for port in contract.ports},
+        "mounts": [_bind(mount) for mount in mounts]
+        + [_volume(item) for item in contract.state if item.path not in covered],
+    }
+
+
+def tmpfs_options(item: Writable) -> str:
+    return f"rw,{'exec' if item.exec else 'noexec'},nosuid,nodev,size={item.size},mode=1777"
+
+
+def _bind(mount: Mount) -> dict[str, Any]:
+    return {
+        "Type": "bind",
+        "Source": str(mount.source.absolute()),
+        "Target": mount.target,
+        "ReadOnly": mount.read_only,
+    }
+
+
+def _volume(item: State) -> dict[str, Any]:
+    return {"Type": "volume", "Target": item.path, "ReadOnly": item.mode == "ro"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """Every method raises `EngineError` where the engine refuses or is gone."""
+
+    id: str
+    name: str
+    api: "APIClient"
+    told: Told
+    """Turns the SDK's errors into ours."""
+
+    def inspect(self) -> dict[str, Any]:
+        """The engine's answer, by its own names (`State`, `HostConfig`, ...)."""
+        with self.told(f"inspecting '{self.name}'"):
+            answer: dict[str, Any] = self.api.inspect_container(self.id)
+        return answer
+
+    def exec(
+        self, argv: Sequence[str], environment: Mapping[str, str] | None = None, user: str | None = None
+    ) -> Executed:
+        """Runs a program in the container to its end. One that isn't there gives code 126 or 127."""
+        with self.told(f"running '{argv[0]}' in '{self.name}'"):
+            made = self.api.exec_create(
+                self.id, list(argv), environment=dict(environment or {}), user=user or ""
+            )
+            stdout, stderr = self.api.exec_start(made["Id"], demux=True)
+            code = self.api.exec_inspect(made["Id"])["ExitCode"]
+        return Executed(code=code, stdout=stdout or b"", stderr=stderr or b"")
+
+    def open_session(
+        self, argv: Sequence[str], environment: Mapping[str, str], user: str | None
+    ) -> ExecSession:
+        with self.told(f"opening a session in '{self.name}'"):
+            return open_session(self.api, self.id, argv, environment, user)
+
+    def logs(self) -> bytes:
+        """Everything that it wrote so far, stdout and stderr together."""
+        with self.told(f"reading the log of '{self.name}'"):
+            text: bytes = self.api.logs(self.id)
+        return text
+
+    def wait(self, seconds: int) -> int:
+        """Its exit code, once it ends. Raises `EngineError` where it doesn't within `seconds`."""
+        import requests  # noqa: PLC0415 - slow, and here with the SDK only
+
+        with self.told(f"waiting for '{self.name}' to end"):
+            try:
+                return int(self.api.wait(self.id, timeout=seconds)["StatusCode"])
+            except requests.RequestException:
+                if self.inspect()["State"]["Running"]:
+                    raise EngineError(f"'{self.name}' did not end within {seconds} s") from None
+                raise
+
+    def port(self, port: int) -> int:
+        """Where a port of the contract is reached on the host's loopback."""
+        bindings = self.inspect()["NetworkSettings"]["Ports"].get(f"{port}/tcp")
+        if not bindings:
+            raise EngineError(f"'{self.name}': port {port} is not published; is the container still running?")
+        return int(bindings[0]["HostPort"])

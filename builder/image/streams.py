@@ -1,0 +1,232 @@
+"""A layer's blob read forwards once: decompressed, and hashed on both sides of the compression."""
+
+import hashlib
+import io
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import zstandard
+from isal import isal_zlib
+
+from builder.errors import ArchiveError
+from builder.model.tree import NO_FACTS, Facts
+
+CHUNK = 1 << 18
+"""Compressed bytes that are read at a time."""
+PIECE = 1 << 20
+"""Uncompressed bytes that are in memory at a time, whatever the blob claims to hold."""
+GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
+_GZIP_ERROR = cast(type[Exception], isal_zlib.error)  # its stub makes it an instance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Bytes of a file: a blob of a layout, or a member of an archive that `docker save` made."""
+
+    path: Path
+    offset: int
+    size: int
+    name: str
+    """What messages call it: its digest, or its name in the archive."""
+
+    def chunks(self, skip: int = 0) -> Iterator[bytes]:
+        """Raises `ArchiveError` where the file is missing or shorter than it should be."""
+        left = self.size - skip
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset + skip)
+                while left and (chunk := file.read(min(left, CHUNK))):
+                    left -= len(chunk)
+                    yield chunk
+        except OSError as error:
+            reason = str(error.strerror).lower()
+            raise ArchiveError(f"'{self.path}': {self.name}: can't be read: {reason}") from None
+        if left:
+            raise ArchiveError(f"'{self.path}': {self.name}: is cut off: {left} bytes are missing")
+
+    @property
+    def problem_prefix(self) -> str:
+        return f"'{self.path}': {self.name}"
+
+
+@dataclass(slots=True, eq=False)
+class Packing:
+    """How a blob is compressed, and where reading can begin: learnt while it is read the first time."""
+
+    kind: str
+    """`gzip`, `zstd` or `none`."""
+    plain: list[int] = field(default_factory=lambda: [0])
+    packed: list[int] = field(default_factory=lambda: [0])
+    """Where each gzip member begins, uncompressed and compressed."""
+
+    def mark(self, plain: int, packed: int) -> None:
+        self.plain.append(plain)
+        self.packed.append(packed)
+
+    def before(self, offset: int) -> tuple[int, int]:
+        found = bisect_right(self.plain, offset) - 1
+        return self.plain[found], self.packed[found]
+
+
+def packing_of(span: Span) -> Packing:
+    head = next(span.chunks(), b"")[:4]
+    if head.startswith(GZIP):
+        return Packing(kind="gzip")
+    return Packing(kind="zstd" if head == ZSTD else "none")
+
+
+def unpacked(span: Span, packing: Packing, skip: int = 0, digest: Any = None) -> Iterator[bytes]:
+    """The uncompressed bytes from `skip` compressed ones on; `digest` is fed with the compressed ones."""
+    chunks = _hashed(span.chunks(skip), digest)
+    if packing.kind == "gzip":
+        return _gunzip(chunks, span, packing if skip == 0 else None)
+    if packing.kind == "zstd":
+        return _unzstd(chunks, span)
+    return chunks
+
+
+def _hashed(chunks: Iterator[bytes], digest: Any) -> Iterator[bytes]:
+    for chunk in chunks:
+        if digest is not None:
+            digest.update(chunk)
+        yield chunk
+
+
+def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing | None) -> Iterator[bytes]:
+    plain = packed = 0
+    member = isal_zlib.decompressobj(31)
+    fresh = True
+    try:
+        for chunk in chunks:
+            packed += len(chunk)
+            data = chunk
+            while data:
+                if member.eof:
+                    if packing is not None:
+                        packing.mark(plain, packed - len(data))
+                    member = isal_zlib.decompressobj(31)
+                piece = member.decompress(data, PIECE)
+                fresh = False
+                plain += len(piece)
+                data = member.unused_data if member.eof else member.unconsumed_tail
+                if piece:
+                    yield piece
+    except _GZIP_ERROR as error:
+        raise ArchiveError(f"{span.problem_prefix}: damaged gzip data: {str(error).lower()}") from None
+    if fresh or not member.eof:
+        raise ArchiveError(f"{span.problem_prefix}: its gzip data is cut off")
+
+
+class _Pieces(io.RawIOBase):
+    """An iterator of bytes as a stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        close = getattr(self._pieces, "close", None)  # a generator holds a file open
+        if close is not None:
+            close()
+        super().close()
+
+
+def _unzstd(chunks: Iterator[bytes], span: Span) -> Iterator[bytes]:
+    source = io.BufferedReader(_Pieces(chunks), CHUNK)
+    reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+    try:
+        while piece := reader.read(PIECE):
+            yield piece
+    except zstandard.ZstdError as error:
+        raise ArchiveError(f"{span.problem_prefix}: damaged zstd data: {str(error).lower()}") from None
+
+
+class LayerStream(io.RawIOBase):
+    """A layer's tar, read forwards; `finish()` reads what is left and tells both digests."""
+
+    def __init__(self, span: Span) -> None:
+        self.packing = packing_of(span)
+        self._packed = hashlib.sha256()
+        self._plain = hashlib.sha256()
+        self._pieces = unpacked(span, self.packing, digest=self._packed)
+        self._piece = b""
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes, fewer only where the next piece begins; empty at the end."""
+        if self._at == len(self._piece) and not self._advance():
+            return b""
+        data = self._piece[self._at : self._at + size] if size >= 0 else self._piece[self._at :]
+        self._at += len(data)
+        return data
+
+    def _advance(self) -> bool:
+        piece = next(self._pieces, b"")
+        self._plain.update(piece)
+        self._piece, self._at = piece, 0
+        return bool(piece)
+
+    def finish(self) -> tuple[str, str]:
+        """`sha256:...` of the blob, and of the tar."""
+        while self._advance():
+            pass
+        return f"sha256:{self._packed.hexdigest()}", f"sha256:{self._plain.hexdigest()}"
+
+    def close(self) -> None:
+        close = getattr(self._pieces, "close", None)
+        if close is not None:
+            close()
+        super().close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A file's content inside a compressed layer: opening it decompresses from the member it lies in."""
+
+    span: Span
+    packing: Packing
+    offset: int
+    """In the uncompressed tar."""
+    size: int
+    sha256: str
+    facts: Facts = NO_FACTS
+
+    @property
+    def path(self) -> Path:
+        return self.span.path
+
+    def open(self) -> BinaryIO:
+        return io.BufferedReader(_Pieces(self._pieces()), CHUNK)
+
+    def _pieces(self) -> Iterator[bytes]:
+        plain, packed = self.packing.before(self.offset)
+        skip, left = self.offset - plain, self.size
+        for piece in unpacked(self.span, self.packing, packed):
+            part = piece[skip : skip + left]
+            skip -= min(skip, len(piece))
+            left -= len(part)
+            if part:
+                yield part
+            if not left:
+                return
