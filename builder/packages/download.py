@@ -6,7 +6,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import GoneError, NetworkError
 from builder.packages.store import Store
@@ -90,4 +90,4 @@ def shown(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "a malformed URL"
-    return f"'{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}'"
+    return f"'{urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], parts.path, '', ''))}'"

@@ -134,7 +134,9 @@ def _cause(error: BaseException) -> str:
     said = str(error)
     while below is not None:
         if isinstance(below, OSError) and below.strerror:
-            said = below.strerror
+            # asyncio puts addresses where the words should be; ssl and getaddrinfo have better ones.
+            plain = type(below).__module__ == "builtins" and below.errno
+            said = os.strerror(plain) if plain else below.strerror
         if isinstance(below, ExceptionGroup):
             below = below.exceptions[0]
         else:
