@@ -7,7 +7,7 @@ from pathlib import Path
 from builder.errors import InputError
 from builder.model.spec import FileSpec
 from builder.model.tree import Entry, Kind, Owner, Slice
-from builder.rootfs.elf import facts_of_file
+from builder.rootfs.elf import facts
 
 SKIPPED = frozenset({"__pycache__", ".git", ".DS_Store"})
 """Never meant for an image, and different on every machine."""
@@ -65,4 +65,5 @@ def entry_of(path: Path, target: str, spec: FileSpec, owner: Owner, mtime: int) 
 def content_of(path: Path) -> Slice:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Slice(path=path, offset=0, size=path.stat().st_size, sha256=digest, facts=facts_of_file(path))
+        found = facts(stream)
+    return Slice(path=path, offset=0, size=path.stat().st_size, sha256=digest, facts=found)

@@ -1,0 +1,281 @@
+"""The command `temper`: a function per verb. The only place that prints or exits.
+
+Results go to stdout, progress and errors to stderr. Exit codes stand in `builder.errors`. Imports of the
+stages are local to the verbs, so that `temper --help` answers at once.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from builder import __version__
+from builder.errors import InputError, TemperError
+
+if TYPE_CHECKING:
+    from builder.pipeline import Workshop
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """Entry point: turns the errors a user can meet into messages and exit codes."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        fail(["interrupted; nothing half-made was left"], 130)
+    except KeyboardInterrupt:
+        fail(["interrupted; nothing half-made was left"], 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except InputError as error:
+        fail(error.problems, error.exit_code)
+    except TemperError as error:
+        fail([str(error)], error.exit_code)
+    except BrokenPipeError:
+        sys.exit(3)
+
+
+def fail(problems: Iterable[str], code: int) -> None:
+    for problem in problems:
+        print(f"temper: {problem}", file=sys.stderr)
+    sys.exit(code)
+
+
+def with_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def apply(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+PROFILE = click.option("-p", "--profile", default="hardened", show_default=True, help="Hardening profile.")
+PLATFORM = click.option(
+    "--platform", metavar="OS/ARCH", default=None, help="linux/amd64 or linux/arm64; default: this machine's."
+)
+OFFLINE = click.option("--offline", is_flag=True, help="Use only what the store holds; never the network.")
+LOCKED = click.option("--locked", is_flag=True, help="Refuse to make a new lock (for CI).")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "junit", "sarif"]),
+    default="text",
+    show_default=True,
+    help="Form of the report.",
+)
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder for the result; default: build/<image>-<profile>-<arch>.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="temper %(version)s")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
+@click.pass_context
+def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
+    """Build, harden and verify minimal container images for AI workloads.
+
+    Images and profiles are found in ./images and ./profiles, then among the built-in ones. Exit codes:
+    0 fine, 1 the image fails its profile, 2 what you wrote is wrong, 3 a tool, network or engine failed.
+    """
+    context.obj = quiet
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("temper").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def workshop(context: click.Context, *, offline: bool = False, locked: bool = False) -> "Workshop":
+    from builder.console import progress_for
+    from builder.pipeline import Workshop
+
+    return Workshop.here(
+        Path.cwd(), progress_for(sys.stderr, quiet=context.obj), offline=offline, locked=locked
+    )
+
+
+def print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, sort_keys=True))
+
+
+@cli.command("list")
+@click.option("--names", is_flag=True, help="Only the images' names, one a line.")
+@AS_JSON
+@click.pass_context
+def list_(context: click.Context, names: bool, as_json: bool) -> None:
+    """List the images and profiles that can be built here."""
+    from builder import show
+
+    listing = show.listing(workshop(context).workspace)
+    if names:
+        print("\n".join(row["name"] for row in listing["images"]))
+    elif as_json:
+        print_json(listing)
+    else:
+        print(show.listing_text(listing))
+
+
+@cli.command()
+@click.argument("image")
+@PROFILE
+@AS_JSON
+@click.pass_context
+def plan(context: click.Context, image: str, profile: str, as_json: bool) -> None:
+    """Show what would be built, and which control asks for what."""
+    from builder import show
+
+    planned = workshop(context).plan(image, profile)
+    if as_json:
+        print_json(show.plan_data(planned))
+    else:
+        print(show.plan_text(planned))
+
+
+@cli.command()
+@click.argument("image")
+@PROFILE
+@AS_JSON
+@click.pass_context
+def lock(context: click.Context, image: str, profile: str, as_json: bool) -> None:
+    """Lock the image's packages and wheels to what the archive and the index hold now."""
+    shop = workshop(context)
+    locked = shop.make_lock(shop.plan(image, profile))
+    if as_json:
+        print_json({"path": str(locked.path), "moved": list(locked.moved)})
+    else:
+        print(f"{locked.path}: " + ("; ".join(locked.moved) if locked.moved else "nothing moved"))
+
+
+@cli.command()
+@click.argument("image")
+@with_options(PROFILE, PLATFORM, LOCKED, OFFLINE)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the definition."
+)
+@click.pass_context
+def render(
+    context: click.Context,
+    image: str,
+    profile: str,
+    platform: str | None,
+    locked: bool,
+    offline: bool,
+    output: Path,
+) -> None:
+    """Write the definition: Dockerfile, layers and run contract, a complete build context."""
+    shop = workshop(context, offline=offline, locked=locked)
+    shop.render(shop.plan(image, profile), platform, output)
+    print(output)
+
+
+@cli.command()
+@click.argument("image")
+@with_options(PROFILE, OUTPUT, PLATFORM, LOCKED, OFFLINE)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "none"]),
+    envvar="ENGINE",
+    default="auto",
+    show_default=True,
+    help="auto: load the layout where an engine answers; docker: let the engine build it; none: no engine.",
+)
+@click.option("--verify", is_flag=True, help="Run the live suites too, where an engine answers.")
+@AS_JSON
+@click.pass_context
+def build(context: click.Context, image: str, profile: str, as_json: bool, **options: Any) -> None:
+    """Build, harden and audit an image; load it where an engine answers."""
+    from builder.pipeline import BuildOptions
+
+    shop = workshop(context, offline=options.pop("offline"), locked=options.pop("locked"))
+    result = shop.build(shop.plan(image, profile), BuildOptions(**options))
+    present(result.report, "json" if as_json else "text", result.folder)
+
+
+def present(report: Any, form: str, folder: Path | None = None) -> None:
+    """Prints a report and ends with 1 where the image fails its profile."""
+    from builder.verify import formats
+
+    print(formats.FORMATS[form](report), end="")
+    if folder is not None and form == "text":
+        print(f"\nwritten to {folder}")
+    if not report.passed:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("image")
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
+@click.pass_context
+def audit(
+    context: click.Context,
+    image: str,
+    profile: str,
+    output: Path | None,
+    platform: str | None,
+    form: str,
+) -> None:
+    """Look at a finished image again, every layer of it, without an engine.
+
+    OUTPUT is where `build` wrote it.
+    """
+    shop = workshop(context, offline=True)
+    present(shop.audit(shop.plan(image, profile), platform, output), form)
+
+
+@cli.command()
+@click.argument("image")
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
+@click.pass_context
+def verify(
+    context: click.Context,
+    image: str,
+    profile: str,
+    output: Path | None,
+    platform: str | None,
+    form: str,
+) -> None:
+    """Audit a finished image and run the live suites in a container started by its run contract."""
+    shop = workshop(context)
+    present(shop.verify(shop.plan(image, profile), platform, output), form)
+
+
+@cli.command()
+@click.argument("control")
+@AS_JSON
+def explain(control: str, as_json: bool) -> None:
+    """Print what a control demands, why, and which published rules it answers to."""
+    from builder import show
+
+    data = show.control_data(control)
+    if as_json:
+        print_json(data)
+    else:
+        print(show.control_text(data))
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["image", "profile"]))
+def schema(kind: str) -> None:
+    """Print the JSON Schema of image.yaml or of a profile, for editors."""
+    from builder.config.schema import schema as schema_of
+
+    print_json(schema_of(kind))
+
+
+@cli.command()
+def store() -> None:
+    """Print the folder that downloads and unpacked packages are kept in."""
+    from builder.packages.store import Store
+
+    print(Store.default().root)

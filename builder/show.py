@@ -1,0 +1,144 @@
+"""What `temper list`, `plan` and `explain` answer: as plain data, and as text for people. Pure."""
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from builder.controls.catalogue import CATALOGUE
+from builder.controls.frame import AnyControl
+from builder.errors import InputError
+from builder.model.plan import Plan
+from builder.names import suggestion
+
+if TYPE_CHECKING:
+    from builder.config.workspace import Workspace
+
+Rows = list[tuple[str, ...]]
+
+
+def table(rows: Rows, indent: str = "  ") -> str:
+    """Columns as wide as their widest cell; the last one is left ragged."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def listing(workspace: "Workspace") -> dict[str, Any]:
+    from builder.config.parse import parse_image, parse_profile
+
+    images = [
+        {"name": name, "description": parse_image(folder / "image.yaml").description, "path": str(folder)}
+        for name, folder in sorted(workspace.images().items())
+    ]
+    profiles = []
+    for name, path in sorted(workspace.profiles().items()):
+        profile = parse_profile(path)
+        profiles.append(
+            {"name": name, "title": profile.title, "extends": profile.extends, "path": str(path)}
+        )
+    return {"images": images, "profiles": profiles}
+
+
+def listing_text(listing: dict[str, Any]) -> str:
+    images = [(row["name"], row["description"]) for row in listing["images"]]
+    profiles = [
+        (row["name"], row["title"] + (f" (extends {row['extends']})" if row["extends"] else ""))
+        for row in listing["profiles"]
+    ]
+    return "\n".join(["images", table(images), "profiles", table(profiles)])
+
+
+def plan_data(plan: Plan) -> dict[str, Any]:
+    return {
+        "image": plan.image,
+        "profile": plan.profile,
+        "extends": list(plan.chain[1:]),
+        "spec": plan.spec.model_dump(mode="json", by_alias=True),
+        "packages": [{"name": item.name, "asked-by": item.asked_by} for item in plan.packages],
+        "controls": [
+            {
+                "key": item.key,
+                "asked-by": item.asked_by,
+                "parameters": item.parameters.model_dump(mode="json", by_alias=True),
+            }
+            for item in plan.controls
+        ],
+        "switched-off": [
+            {"key": item.key, "reason": item.reason, "by": item.by} for item in plan.switched_off
+        ],
+        "run": plan.run.model_dump(mode="json", by_alias=True),
+        "waivers": [item.model_dump(mode="json", by_alias=True) for item in plan.waivers],
+    }
+
+
+def plan_text(plan: Plan) -> str:
+    spec = plan.spec
+    head: Rows = [
+        ("image", f"{plan.image}: {spec.description}"),
+        ("profile", " -> ".join(plan.chain)),
+        ("base", spec.base),
+        ("platforms", ", ".join(spec.platforms)),
+        ("entrypoint", " ".join([*spec.entrypoint, *spec.cmd])),
+        ("run", " ".join(f"{key}={value}" for key, value in sorted(plan.run.model_dump().items()))),
+    ]
+    packages: Rows = [(item.name, f"asked by {item.asked_by}") for item in plan.packages]
+    if spec.python is not None:
+        packages += [(name, "wheel, asked by image") for name in spec.python.requirements]
+    titles = {control.key: control.title for control in CATALOGUE}
+    controls: Rows = [
+        (item.key, parameters_text(item.parameters.model_dump(by_alias=True)), item.asked_by, titles[item.key])
+        for item in plan.controls
+    ]
+    sections = [table(head, ""), "packages", table(packages), f"controls ({len(controls)})", table(controls)]
+    off: Rows = [(item.key, item.reason, f"by {item.by}") for item in plan.switched_off]
+    waived: Rows = [(item.control, item.reason, f"until {item.expires}") for item in plan.waivers]
+    for title, rows in (("switched off", off), ("waived", waived)):
+        if rows:
+            sections += [title, table(rows)]
+    return "\n".join(sections)
+
+
+def parameters_text(parameters: dict[str, Any]) -> str:
+    """Only short values: a long list of paths would push the table off the screen."""
+    shown = (f"{key}={value}" for key, value in parameters.items() if isinstance(value, str | int | float))
+    return " ".join(shown) or "-"
+
+
+def find_control(key: str) -> AnyControl:
+    """Raises `InputError` with the nearest names."""
+    for control in CATALOGUE:
+        if control.key == key:
+            return control
+    raise InputError(f"control '{key}' does not exist" + suggestion(key, [item.key for item in CATALOGUE]))
+
+
+def control_data(key: str) -> dict[str, Any]:
+    control = find_control(key)
+    schema = control.parameters.model_json_schema(by_alias=True)
+    return {
+        "key": control.key,
+        "title": control.title,
+        "why": control.why,
+        "remedy": control.remedy,
+        "severity": control.severity.value,
+        "references": [str(reference) for reference in control.references],
+        "parameters": schema.get("properties", {}),
+    }
+
+
+def control_text(data: dict[str, Any]) -> str:
+    lines = [f"{data['key']} ({data['severity']}): {data['title']}", ""]
+    lines += textwrap.wrap(data["why"], 96)
+    lines += ["", "when it fails"]
+    lines += textwrap.wrap(data["remedy"], 96, initial_indent="  ", subsequent_indent="  ")
+    if data["parameters"]:
+        rows: Rows = [
+            (name, f"default {field.get('default', 'required')}", field.get("description", ""))
+            for name, field in data["parameters"].items()
+        ]
+        lines += ["", "parameters", table(rows)]
+    lines += ["", "references"]
+    lines += [f"  {reference}" for reference in data["references"]] or ["  none: Temper's own rule"]
+    return "\n".join(lines)
