@@ -75,10 +75,12 @@ def number(field: bytes) -> int:
         bits = 8 * len(field) - 1
         value = int.from_bytes(field, "big") & ((1 << bits) - 1)
         return value - (1 << bits) if field[0] & 0x40 else value
-    digits = cut(field).strip(b" ")
-    if digits.translate(None, b"01234567"):
+    digits = field.strip(b" \0")
+    if not digits:
+        return 0
+    if not digits.isdigit() or b"8" in digits or b"9" in digits:
         raise HeaderError(f"{digits.decode('latin-1')!a} is not an octal number")
-    return int(digits or b"0", 8)
+    return int(digits, 8)
 
 
 def decimal(value: bytes, key: str, limit: int) -> int:

@@ -30,6 +30,7 @@ MAX_MEMBERS = 1_000_000
 MAX_EXTENDED = 1 << 20
 """Bytes of one extended header; Linux allows 64 KiB for all extended attributes of a file."""
 _XATTR = "SCHILY.xattr."
+_ZEROS = bytes(BLOCK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ class Members(Iterator[Member]):
     def _member(self) -> Member | None:
         extended = _Extended()
         while block := self._block():
-            if not any(block):
+            if block == _ZEROS:
                 self._read_end()
                 break
             start = self._at - BLOCK

@@ -1,0 +1,243 @@
+"""Installs one wheel with pypa's `installer`, into a blob of the store instead of folders.
+
+No temporary folder, no byte code and nothing of this machine: the same wheel gives the same entries anywhere.
+Source: "Binary distribution format" and "Recording installed projects" of the Python packaging guide.
+"""
+
+import base64
+import hashlib
+import io
+import posixpath
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from configparser import Error as ConfigError
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from installer import install
+from installer.destinations import WheelDestination
+from installer.exceptions import InstallerError
+from installer.records import Hash, InvalidRecordEntry, RecordEntry
+from installer.scripts import Script
+from installer.sources import WheelContentElement, WheelFile
+from installer.utils import construct_record_file, parse_metadata_file
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from builder.errors import ArchiveError
+from builder.model.lock import LockedWheel
+from builder.model.package import Package
+from builder.model.tree import NO_FACTS, Entry, Kind, Owner, Slice, parents
+from builder.packages.store import Store, Writer
+from builder.packages.unpacked import allowance
+from builder.rootfs.archive import name_problem
+from builder.rootfs.elf import facts, is_interesting
+
+CHUNK = 1 << 20
+HASHES = ("sha256", "sha384", "sha512")
+OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json")
+"""Files of .dist-info that an installer writes; a wheel has no business to bring them."""
+
+_MALFORMED = (
+    InstallerError,
+    InvalidRecordEntry,
+    zipfile.BadZipFile,
+    zlib.error,
+    ConfigError,
+    AssertionError,  # `installer` asserts on entry points without an object
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    ValueError,
+)
+
+
+def install_wheel(store: Store, path: Path, locked: LockedWheel, python: str) -> tuple[Package, str]:
+    """The package, and the sha256 of the blob that its contents are slices of."""
+    owner = Owner(kind="wheel", name=locked.name, version=locked.version)
+    try:
+        with zipfile.ZipFile(path) as archive, store.writer() as writer:
+            _check_members(archive, locked.filename, allowance(path.stat().st_size))
+            archive.filename = locked.filename
+            source = _Source(archive)
+            source.validate_record(validate_contents=False)
+            _check_identity(source, locked)
+            tree = _Tree(writer, python, locked.filename)
+            install(source, tree, {"INSTALLER": b"temper\n"})
+            tree.check_folders()
+    except _MALFORMED as error:
+        raise ArchiveError(f"{locked.filename}: is not a sound wheel: {_reason(error, locked)}") from None
+    entries = _entries(tree.files, store.blob(writer.sha256), owner)
+    return Package(owner=owner, entries=entries), writer.sha256
+
+
+def _reason(error: Exception, locked: LockedWheel) -> str:
+    issues = getattr(error, "issues", None) or [str(error) or type(error).__name__]
+    return "; ".join(str(issue).removeprefix(f"In {locked.filename}, ") for issue in issues)
+
+
+def _check_members(archive: zipfile.ZipFile, name: str, limit: int) -> None:
+    """What `zipfile` and `installer` let pass. Sizes can be believed: `zipfile` reads no further."""
+    problems = []
+    seen = set()
+    for member in archive.infolist():
+        problem = name_problem(member.filename) or _member_problem(member)
+        if member.filename in seen:
+            problem = "is in the archive twice"
+        seen.add(member.filename)
+        if problem:
+            problems.append(f"{name}: {member.filename!r}: {problem}")
+    total = sum(member.file_size for member in archive.infolist())
+    if total > limit:
+        problems.append(f"{name}: its files have {total} bytes, more than the {limit} that are allowed")
+    if problems:
+        raise ArchiveError("\n".join(problems[:100]))
+
+
+def _member_problem(member: zipfile.ZipInfo) -> str | None:
+    mode = member.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is neither a file nor a directory"
+    if member.flag_bits & 1:
+        return "is encrypted"
+    return None
+
+
+def _check_identity(source: WheelFile, locked: LockedWheel) -> None:
+    metadata = parse_metadata_file(source.read_dist_info("METADATA"))
+    name, version = str(metadata["Name"]), str(metadata["Version"])
+    try:
+        same = Version(version) == Version(locked.version)
+    except InvalidVersion:
+        same = False
+    if not same or canonicalize_name(name) != canonicalize_name(locked.name):
+        expected = f"{locked.name} {locked.version}"
+        raise ArchiveError(f"{locked.filename}: its METADATA says {name} {version}, the lock says {expected}")
+
+
+class _Source(WheelFile):
+    """Every file is checked against RECORD while it is read; byte code and installers' files are left out."""
+
+    def get_contents(self) -> Iterator[WheelContentElement]:
+        for record, stream, executable in super().get_contents():
+            path, expected, _ = record
+            folder, _, file = path.rpartition("/")
+            if "__pycache__" in folder.split("/") or (folder == self.dist_info_dir and file in OWN_METADATA):
+                continue
+            checked = _Checked(stream, expected)
+            yield record, cast(BinaryIO, checked), executable
+            if expected and not checked.is_sound():
+                raise ArchiveError(f"{self._zipfile.filename}: {path!r}: is not what RECORD says")
+
+
+class _Checked(io.RawIOBase):
+    def __init__(self, stream: BinaryIO, expected: str) -> None:
+        algorithm, _, self._value = expected.partition("=")
+        if expected and algorithm not in HASHES:
+            raise ValueError(f"RECORD has a hash of the kind {algorithm!r}")
+        self._stream = stream
+        self._hash = hashlib.new(algorithm or "sha256")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        self._hash.update(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def is_sound(self) -> bool:
+        return _encoded(self._hash.digest()) == self._value.rstrip("=")
+
+
+def _encoded(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class _File:
+    """A file of the tree: where in the blob its content lies."""
+
+    def __init__(self, mode: int, offset: int, size: int, sha256: str, *, interesting: bool) -> None:
+        self.mode, self.offset, self.size, self.sha256 = mode, offset, size, sha256
+        self.interesting = interesting
+
+
+class _Tree(WheelDestination):
+    """Lays the files out where Debian's Python looks for what its packages did not bring."""
+
+    def __init__(self, writer: Writer, python: str, wheel: str) -> None:
+        self.files: dict[str, _File] = {}
+        packages = f"usr/local/lib/python{python}/dist-packages"
+        self._folders = {
+            "purelib": packages,
+            "platlib": packages,
+            "scripts": "usr/local/bin",
+            "data": "usr/local",
+            "headers": f"usr/local/include/python{python}",
+        }
+        self._interpreter = f"/usr/bin/python{python}"
+        self._writer = writer
+        self._wheel = wheel
+
+    def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
+        _, data = Script(name, module, attr, section).generate(self._interpreter, "posix")
+        return self._write("scripts", name, io.BytesIO(data), 0o755)
+
+    def write_file(self, scheme: Any, path: Any, stream: BinaryIO, is_executable: bool) -> RecordEntry:
+        if scheme != "scripts":
+            return self._write(scheme, path, stream, 0o755 if is_executable else 0o644)
+        data = stream.read()
+        if data.startswith(b"#!python"):
+            data = f"#!{self._interpreter}\n".encode() + data.partition(b"\n")[2]
+        return self._write(scheme, path, io.BytesIO(data), 0o755)
+
+    def finalize_installation(
+        self, scheme: Any, record_file_path: str, records: Iterable[tuple[Any, RecordEntry]]
+    ) -> None:
+        base = self._folders[scheme]
+        rows = construct_record_file(
+            records,
+            lambda other: (
+                posixpath.relpath(self._folders[other], base) + "/" if self._folders[other] != base else None
+            ),
+        )
+        self._write(scheme, record_file_path, rows, 0o644)
+
+    def check_folders(self) -> None:
+        for path in self.files:
+            for parent in parents(path):
+                if parent in self.files:
+                    raise ArchiveError(f"{self._wheel}: '/{parent}' would be a file and a directory")
+
+    def _write(self, scheme: str, path: str, stream: BinaryIO, mode: int) -> RecordEntry:
+        target = f"{self._folders[scheme]}/{path}"
+        problem = name_problem(path)
+        if problem is None and target in self.files:
+            problem = f"is installed twice as '/{target}'"
+        if problem is not None:
+            raise ArchiveError(f"{self._wheel}: {path!r}: {problem}")
+        offset = self._writer.size
+        chunk = stream.read(CHUNK)
+        interesting = is_interesting(chunk)
+        digest = hashlib.sha256()
+        while chunk:
+            digest.update(chunk)
+            self._writer.write(chunk)
+            chunk = stream.read(CHUNK)
+        size = self._writer.size - offset
+        self.files[target] = _File(mode, offset, size, digest.hexdigest(), interesting=interesting)
+        return RecordEntry(path, Hash("sha256", _encoded(digest.digest())), size)
+
+
+def _entries(files: dict[str, _File], blob: Path, owner: Owner) -> tuple[Entry, ...]:
+    folders = sorted({parent for path in files for parent in parents(path)})
+    entries = [Entry(path=path, kind=Kind.DIRECTORY, mode=0o755, owner=owner) for path in folders]
+    with blob.open("rb") as probe:
+        for path, file in sorted(files.items()):
+            learnt = facts(probe, file.offset, file.size) if file.interesting else NO_FACTS
+            content = Slice(path=blob, offset=file.offset, size=file.size, sha256=file.sha256, facts=learnt)
+            entries.append(Entry(path=path, kind=Kind.FILE, mode=file.mode, content=content, owner=owner))
+    return tuple(entries)
