@@ -1,9 +1,8 @@
 """Files by hash over HTTP into the store, in parallel; small unhashed files into memory.
 
-`httpx` is imported only when something is really fetched: a warm build pays nothing for it.
+`httpx` and asyncio are imported only when something is really fetched: a warm build pays nothing for it.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -57,10 +56,10 @@ def fetch(
             f"offline, and the store '{store.root}' lacks {len(missing)} of {len(wanted)} files: {names}; "
             f"run once without --offline"
         )
-    from builder.packages.transfer import fetch_all  # noqa: PLC0415 - imports httpx
+    from builder.packages.transfer import fetch_all  # noqa: PLC0415 - 0.2 s
 
     progress.expect(len(missing), sum(download.size for download in missing))
-    failures = asyncio.run(fetch_all(store, missing, progress, workers))
+    failures = fetch_all(store, missing, progress, workers)
     if failures:
         kind = GoneError if all(failure.gone for failure in failures) else NetworkError
         raise kind("\n".join(_line(failure) for failure in failures))
@@ -76,9 +75,9 @@ def get(url: str, *, limit: int) -> bytes:
 
     Raises `GoneError` for 404 and 410, else `NetworkError`.
     """
-    from builder.packages.transfer import get_small  # noqa: PLC0415 - imports httpx
+    from builder.packages.transfer import get_small  # noqa: PLC0415 - 0.2 s
 
-    answer = asyncio.run(get_small(url, limit))
+    answer = get_small(url, limit)
     if isinstance(answer, Failure):
         raise (GoneError if answer.gone else NetworkError)(f"{answer.name}: {answer.reason}")
     return answer

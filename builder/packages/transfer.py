@@ -4,151 +4,29 @@ asyncio rather than threads: cancelling a blocked read is safe at any moment, so
 """
 
 import asyncio
-import os
-import random
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from netrc import NetrcParseError
-from typing import TypeVar
+from collections.abc import Sequence
 
-import certifi
 import httpx
 
-from builder import __version__
-from builder.errors import NetworkError
 from builder.packages.download import Download, Failure, shown
 from builder.packages.part import Part
+from builder.packages.session import BrokenError, RefusedError, Session, open_client
 from builder.packages.store import Store
 from builder.progress import Progress
 
-PAUSES = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each further attempt; progress since the last one starts the row again."""
-LONGEST_PAUSE = 30.0
-"""Seconds that a server's Retry-After is honoured for."""
-TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=None)
 POLL = 0.1
 """Seconds between looks at a file that another process is fetching."""
 
-T = TypeVar("T")
+
+def fetch_all(store: Store, downloads: Sequence[Download], progress: Progress, workers: int) -> list[Failure]:
+    """The failures, in the order of the downloads. Raises `StoreError` at once: the others are stopped."""
+    return asyncio.run(_fetch_all(store, downloads, progress, workers))
 
 
-class BrokenError(Exception):
-    """The attempt failed, another one may not. `wait`: seconds that the server asked for."""
-
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait = wait
-
-
-class RefusedError(Exception):
-    """No further attempt would help."""
-
-    def __init__(self, reason: str, *, gone: bool = False) -> None:
-        super().__init__(reason)
-        self.gone = gone
-
-
-class Session:
-    """A client, and which servers have been given up."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-        self._netrc = _netrc()
-        self._silent: set[str] = set()
-
-    async def persist(self, url: str, attempt: Callable[[], Awaitable[T]], arrived: Callable[[], int]) -> T:
-        """Tries until it works, with longer and longer pauses as long as no byte arrives.
-
-        Once a server has failed for one file in spite of all pauses, the others don't wait for it as long.
-        """
-        server = "/".join(url.split("/")[:3])
-        pauses, before = list(PAUSES), arrived()
-        while True:
-            try:
-                return await attempt()
-            except BrokenError as broken:
-                if arrived() > before:
-                    pauses = list(PAUSES)
-                if not pauses or server in self._silent:
-                    self._silent.add(server)
-                    raise RefusedError(
-                        f"{broken} ({shown(url)}); check the network and run again"
-                    ) from broken
-                pause, before = pauses.pop(0), arrived()
-                # Jitter: many builds that one outage stopped shouldn't come back in step.
-                await asyncio.sleep(max(broken.wait, pause * random.uniform(0.5, 1.0)))  # noqa: S311
-
-    @asynccontextmanager
-    async def response(self, url: str, start: int = 0) -> AsyncIterator[httpx.Response]:
-        """A good answer, whose body may still break; raises `BrokenError` or `RefusedError`."""
-        headers = {"Range": f"bytes={start}-"} if start else {}
-        try:
-            auth = None if httpx.URL(url).userinfo else self._netrc
-            async with self._client.stream("GET", url, headers=headers, auth=auth) as response:
-                _check_status(response, url, (200, 206, 416) if start else (200,))
-                yield response
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-            raise RefusedError(f"{_in_plain_words(error)} ({shown(url)})") from error
-        except httpx.TransportError as error:
-            raise BrokenError(_in_plain_words(error)) from error
-
-
-def _check_status(response: httpx.Response, url: str, fine: tuple[int, ...]) -> None:
-    status = response.status_code
-    said = f"the server answered {status} {response.reason_phrase}".rstrip().lower()
-    if status in fine:
-        return
-    if status in (404, 410):
-        raise RefusedError(f"not found at {shown(url)} (status {status})", gone=True)
-    if status in (408, 425, 429) or status >= 500:
-        raise BrokenError(said, wait=_retry_after(response))
-    hint = "; check the credentials for this server" if status in (401, 403, 407) else ""
-    raise RefusedError(f"{said} ({shown(url)}){hint}")
-
-
-def _retry_after(response: httpx.Response) -> float:
-    asked = response.headers.get("Retry-After", "")
-    return min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else 0.0
-
-
-def _in_plain_words(error: Exception) -> str:
-    match error:
-        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            return "not an http or https URL"
-        case httpx.TooManyRedirects():
-            return "the server redirects in a circle"
-        case httpx.TimeoutException():
-            return "the server is silent"
-        case httpx.ProxyError():
-            return f"the proxy refused the connection: {error}"
-        case httpx.ConnectError():
-            return f"no connection: {_cause(error)}"
-        case _:
-            return "the connection broke"
-
-
-def _cause(error: BaseException) -> str:
-    """The operating system's words, from below what asyncio and httpx wrapped around them."""
-    below: BaseException | None = error
-    said = str(error)
-    while below is not None:
-        if isinstance(below, OSError) and below.strerror:
-            # asyncio puts addresses where the words should be; ssl and getaddrinfo have better ones.
-            plain = type(below).__module__ == "builtins" and below.errno
-            said = os.strerror(plain) if plain else below.strerror
-        if isinstance(below, ExceptionGroup):
-            below = below.exceptions[0]
-        else:
-            below = below.__cause__ or below.__context__
-    return said.lower()
-
-
-async def fetch_all(
+async def _fetch_all(
     store: Store, downloads: Sequence[Download], progress: Progress, workers: int
 ) -> list[Failure]:
-    """The failures, in the order of the downloads. Raises `StoreError` at once: the others are stopped."""
-    async with _client(workers) as client:
+    async with open_client(workers) as client:
         fetching = Fetching(store, progress, Session(client), asyncio.Semaphore(workers))
         try:
             async with asyncio.TaskGroup() as group:
@@ -156,39 +34,6 @@ async def fetch_all(
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
     return [failure for task in tasks if (failure := task.result())]
-
-
-def _client(workers: int) -> httpx.AsyncClient:
-    try:
-        return httpx.AsyncClient(
-            # The bytes are hashed as they travel, so no encoding but the file's own.
-            headers={"User-Agent": f"temper/{__version__}", "Accept-Encoding": "identity"},
-            timeout=TIMEOUT,
-            limits=httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
-            follow_redirects=True,
-            verify=_certificates(),
-        )
-    except (OSError, ValueError, ImportError) as error:
-        raise NetworkError(
-            f"the environment's proxy or certificate settings can't be used: {error}; "
-            f"correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE or SSL_CERT_DIR"
-        ) from error
-
-
-def _certificates() -> ssl.SSLContext:
-    """The system's, where a firm's own authority would stand, and Mozilla's for systems that have none."""
-    context = ssl.create_default_context()
-    if not (os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")):
-        context.load_verify_locations(certifi.where())
-    return context
-
-
-def _netrc() -> httpx.Auth | None:
-    """The user's stored credentials, as uv and pip read them."""
-    try:
-        return httpx.NetRCAuth(os.environ.get("NETRC"))
-    except (OSError, NetrcParseError):
-        return None
 
 
 class Fetching:
@@ -256,8 +101,7 @@ class Fetching:
                 async for data in response.aiter_raw():
                     self._append(part, data, download)
         except BrokenError as broken:
-            where = f" after {part.size} of {download.size} bytes" if part.size else ""
-            raise BrokenError(f"{broken}{where}", broken.wait) from broken
+            raise broken.after(part.size, download.size) from broken
         if part.size < download.size:
             raise BrokenError(f"the transfer ended after {part.size} of {download.size} bytes")
 
@@ -292,7 +136,12 @@ class Fetching:
         part.reset()
 
 
-async def get_small(url: str, limit: int) -> bytes | Failure:
+def get_small(url: str, limit: int) -> bytes | Failure:
+    """The file's bytes, or why not."""
+    return asyncio.run(_get_small(url, limit))
+
+
+async def _get_small(url: str, limit: int) -> bytes | Failure:
     received = bytearray()
 
     async def attempt() -> None:
@@ -306,7 +155,7 @@ async def get_small(url: str, limit: int) -> bytes | Failure:
                         f"use another mirror"
                     )
 
-    async with _client(1) as client:
+    async with open_client(1) as client:
         session = Session(client)
         try:
             await session.persist(url, attempt, lambda: 0)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import GoneError, NetworkError, StoreError
-from builder.packages import transfer
+from builder.packages import session, transfer
 from builder.packages.download import Download, fetch, get, shown
 from builder.packages.store import Store
 from builder.progress import Silent
@@ -58,6 +58,9 @@ class Mirror(http.server.ThreadingHTTPServer):
         self.answers: dict[str, list[Answer]] = {}
         self.asked: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
+
+    def handle_error(self, *_: object) -> None:
+        """A client that is killed or gives up is no error here."""
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}{path}"
@@ -120,6 +123,17 @@ def ignore_range(handler: Handler) -> None:
     send(handler, DATA)
 
 
+def begin_and_drop(count: int) -> Answer:
+    """Ignores Range, sends so many bytes of the whole file and hangs up."""
+
+    def answer(handler: Handler) -> None:
+        handler.begin(200, len(DATA))
+        send(handler, DATA[:count])
+        handler.close_connection = True
+
+    return answer
+
+
 def send_another_range(handler: Handler) -> None:
     handler.begin(206, 10, Content_Range=f"bytes 5-14/{len(DATA)}")
     send(handler, DATA[5:15])
@@ -171,7 +185,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(autouse=True)
 def plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(transfer, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(session, "PAUSES", (0.0, 0.0))
     monkeypatch.setattr(transfer, "POLL", 0.01)
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
@@ -182,14 +196,14 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were slept, though nobody sleeps."""
-    monkeypatch.setattr(transfer, "PAUSES", (1.0, 2.0))
-    monkeypatch.setattr(transfer.random, "uniform", max)
+    monkeypatch.setattr(session, "PAUSES", (1.0, 2.0))
+    monkeypatch.setattr(session.random, "uniform", max)
     slept: list[float] = []
 
     async def note(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(transfer.asyncio, "sleep", note)
+    monkeypatch.setattr(session.asyncio, "sleep", note)
     return slept
 
 
@@ -227,10 +241,10 @@ def test_a_warm_fetch_imports_no_http_client(store: Store) -> None:
         "import sys\n"
         "from builder.packages.download import fetch\n"
         "fetch(None, [], None)\n"
-        "print('httpx' in sys.modules)\n"
+        "print({'httpx', 'asyncio'} & set(sys.modules))\n"
     )
     assert (
-        subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout == b"False\n"
+        subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout == b"set()\n"
     )
 
 
@@ -327,13 +341,31 @@ def test_a_lasting_failure_of_the_server_is_told(mirror: Mirror, store: Store) -
 
 
 def test_once_a_server_is_given_up_the_other_files_do_not_wait_for_it(
-    mirror: Mirror, store: Store, pauses: list[float]
+    store: Store, pauses: list[float]
 ) -> None:
-    files = [mirror.offer(status(503), data=b"%d" % n, name=f"{n}.deb") for n in range(5)]
-    with pytest.raises(NetworkError):
+    files = [
+        Download("http://127.0.0.1:9/", hashlib.sha256(b"%d" % n).hexdigest(), 1, str(n)) for n in range(5)
+    ]
+    with pytest.raises(NetworkError) as caught:
         fetch(store, files, Silent(), workers=1)
     assert pauses == [1.0, 2.0]
-    assert len(mirror.asked) == 3 + 4
+    assert len(str(caught.value).splitlines()) == 5
+
+
+def test_one_bad_file_does_not_make_the_others_impatient(
+    mirror: Mirror, store: Store, pauses: list[float]
+) -> None:
+    bad = mirror.offer(status(500), data=bytes(len(DATA) + 1), name="bad.deb")
+    good = mirror.offer(drop_after(0), serve())
+    assert "bad.deb: the server answered 500" in failure(NetworkError, store, bad, good)
+    assert store.has(SHA256)
+
+
+def test_a_server_that_starts_again_and_again_is_given_up(mirror: Mirror, store: Store) -> None:
+    mirror.answers["/a.deb"] = answers = [begin_and_drop(n) for _ in range(10) for n in (300_000, 200_000)]
+    file = Download(mirror.url("/a.deb"), SHA256, len(DATA), "a.deb")
+    assert failure(NetworkError, store, file).startswith("a.deb: the connection broke after ")
+    assert len(answers) == 20 - 3
 
 
 def test_no_server_at_all(store: Store) -> None:
@@ -344,7 +376,7 @@ def test_no_server_at_all(store: Store) -> None:
 
 
 def test_a_silent_server(mirror: Mirror, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.05)
+    monkeypatch.setattr(session, "TIMEOUT", 0.05)
     gate = threading.Event()
     file = mirror.offer(hold_after(0, gate))
     message = failure(NetworkError, store, file)
