@@ -118,10 +118,12 @@ class Engine:
         mounts: Sequence[Mount] = (),
         labels: Mapping[str, str] | None = None,
         interactive: bool = False,
+        program: Sequence[str] = (),
     ) -> Iterator[Container]:
         """A container started by exactly the contract, removed with its volumes however the block ends.
 
-        `interactive` keeps stdin open, so that an interpreter waits there instead of ending at once.
+        `interactive` keeps stdin open, so that an interpreter waits there instead of ending at once;
+        `program` is run in the place of the image's own, for looking into an image whose own one ends.
         """
         self.remove_leftovers()
         name = f"temper-{contract.name}-{secrets.token_hex(6)}"
@@ -130,6 +132,7 @@ class Engine:
             "name": name,
             "labels": {**(labels or {}), LABEL: session()},
             "stdin_open": interactive,
+            **({"entrypoint": list(program)} if program else {}),
         }
         created = False
         try:

@@ -1,0 +1,113 @@
+"""Does the container come up under its contract? Waits for its health check, its ports, or its end."""
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from builder.errors import EngineError
+from builder.model.contract import RunContract
+from builder.model.report import CheckResult, Outcome
+from builder.model.spec import Healthcheck
+from builder.verify import proc
+from builder.verify.session import Opener, SessionLost, Shell
+
+READY_WITHIN = 60.0
+"""Seconds that a server gets to answer."""
+SETTLE = 1.0
+"""Seconds after which a program that says nothing of its readiness is taken for one that keeps running."""
+POLL = 0.05
+"""Neither engine nor kernel offers an event for `this port is open now`."""
+
+Sleep = Callable[[float], None]
+
+
+class Running(Opener, Protocol):
+    """A started container: `image.engine.Container`."""
+
+    @property
+    def id(self) -> str: ...
+    def inspect(self) -> dict[str, Any]: ...
+    def logs(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    check: CheckResult
+    over: str = ""
+    """Why the program runs no longer; empty while it does."""
+
+
+def wait_until_ready(
+    container: Running, contract: RunContract, health: Healthcheck | None, sleep: Sleep = time.sleep
+) -> Start:
+    """Raises `EngineError` where the engine no longer answers, or can't run the probe shell."""
+    waits = bool(health or contract.ports)
+    limit = READY_WITHIN if waits else SETTLE
+    shell = Shell(container)
+    waited, missing = 0.0, ""
+    try:
+        while waited < limit:
+            if over := has_ended(container):
+                return over
+            missing = lacks(shell, container, contract, health) if waits else ""
+            if waits and not missing:
+                return Start(check=check(Outcome.PASSED))
+            sleep(POLL)
+            waited += POLL
+    finally:
+        shell.close()
+    if missing:
+        return Start(check=check(Outcome.FAILED, f"not ready after {limit:g} s: {missing}"))
+    return Start(check=check(Outcome.PASSED))
+
+
+def has_ended(container: Running) -> Start | None:
+    state = container.inspect()["State"]
+    return None if state["Running"] else ended(state["ExitCode"], container.logs())
+
+
+def lacks(shell: Shell, container: Running, contract: RunContract, health: Healthcheck | None) -> str:
+    """What is still missing, in words; nothing when the container is ready."""
+    try:
+        return unhealthy(shell, health) if health is not None else closed_ports(shell, contract)
+    except SessionLost as error:
+        return str(error)
+    except EngineError as error:
+        if has_ended(container):  # it ended between two looks: the next one says how
+            return str(error)
+        raise
+
+
+def unhealthy(shell: Shell, health: Healthcheck) -> str:
+    answer = shell.run(shlex.join(health.command))
+    if answer.code == 0:
+        return ""
+    said = (answer.stderr or answer.stdout).decode(errors="replace").strip().rpartition("\n")[2]
+    return f"the health check ends with {answer.code}: {said or 'it says nothing'}"
+
+
+def closed_ports(shell: Shell, contract: RunContract) -> str:
+    tables = [(name, shell.run(f"cat /proc/net/{name}").stdout.decode()) for name in ("tcp", "tcp6")]
+    opened = {item.port for name, table in tables for item in proc.sockets(table, name, listening=True)}
+    closed = sorted(set(contract.ports) - opened)
+    return f"nothing listens on port {', '.join(map(str, closed))}" if closed else ""
+
+
+def ended(code: int, logs: bytes) -> Start:
+    """A job may end, with 0; whatever else ends has failed."""
+    if code == 0:
+        reason = "the image's program ran to its end at once (exit code 0)"
+        return Start(check=check(Outcome.PASSED, "it ran to its end (exit code 0)"), over=reason)
+    last = last_lines(logs)
+    reason = f"the image's program ended at once with exit code {code}"
+    return Start(check=check(Outcome.FAILED, f"it ended with exit code {code}: {last}"), over=reason)
+
+
+def last_lines(logs: bytes) -> str:
+    return "; ".join(logs.decode(errors="replace").strip().splitlines()[-3:]) or "it logged nothing"
+
+
+def check(outcome: Outcome, message: str = "") -> CheckResult:
+    return CheckResult(name="start: the container runs under its contract", outcome=outcome, message=message)
