@@ -1,0 +1,1 @@
+"""What Temper writes by template: account files, the Dockerfile, the run contract. Pure."""

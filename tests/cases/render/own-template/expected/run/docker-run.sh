@@ -1,0 +1,15 @@
+#!/bin/sh
+# Starts temper/own-template:golden by its run contract; arguments go to the image's program.
+set -eu
+exec docker run --rm --interactive \
+  --name own-template \
+  --user 65532:65532 \
+  --read-only \
+  --cap-drop ALL \
+  --security-opt no-new-privileges:true \
+  --memory 512m \
+  --memory-swap 512m \
+  --pids-limit 128 \
+  --cpus 1.0 \
+  --shm-size 64m \
+  temper/own-template:golden "$@"

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Starts temper/python:golden by its run contract; arguments go to the image's program.
+set -eu
+exec docker run --rm --interactive \
+  --name python \
+  --user 65532:65532 \
+  --read-only \
+  --cap-drop ALL \
+  --security-opt no-new-privileges:true \
+  --tmpfs /tmp:rw,nosuid,nodev,noexec,size=64m,uid=65532,gid=65532,mode=1777 \
+  --memory 512m \
+  --memory-swap 512m \
+  --pids-limit 128 \
+  --cpus 1.0 \
+  --shm-size 64m \
+  temper/python:golden "$@"

@@ -1,0 +1,89 @@
+"""Rewrites the golden files: `python -m tests.golden`. What they hold depends on nothing but the checkout."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from builder.model.image import Image, ImageConfig
+from builder.model.plan import Plan
+from builder.model.profile import RunSettings
+from builder.model.spec import ImageSpec
+from builder.model.tree import Bytes, Rootfs
+from builder.render.contract import make_contract
+from builder.render.definition import render
+from builder.render.rootfs import account_entries
+
+TOP = Path(__file__).resolve().parents[1]
+CASES = TOP / "tests/cases/render"
+LAYERS = ("layers/01-system.tar.gz", "layers/02-python.tar.gz", "layers/03-app.tar.gz")
+IMAGES = {
+    "python": TOP / "images/python",
+    "onnx-inference": TOP / "images/onnx-inference",
+    "awkward": CASES / "awkward/input",
+    "own-template": CASES / "own-template/input",
+}
+
+
+def main() -> None:
+    for name in IMAGES:
+        shutil.rmtree(CASES / name / "expected", ignore_errors=True)
+    for path, text in golden_files():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def golden_files() -> Iterator[tuple[Path, str]]:
+    """Every golden file and what belongs into it."""
+    for name, folder in IMAGES.items():
+        planned = plan_of(name, folder)
+        expected = CASES / name / "expected"
+        image = image_of(planned)
+        definition = render(
+            planned, image, LAYERS, make_contract(planned, f"temper/{name}:golden", "65532:65532")
+        )
+        for file in definition.files:
+            yield expected / file.path, file.text
+        for entry in account_entries(planned, 0):
+            if isinstance(entry.content, Bytes):
+                yield expected / "rootfs" / entry.path, entry.content.data.decode()
+
+
+def plan_of(name: str, folder: Path) -> Plan:
+    """Without profile and controls: these files are about the templates, and change with them alone."""
+    spec = ImageSpec.model_validate(yaml.safe_load((folder / "image.yaml").read_text(encoding="utf-8")))
+    return Plan(
+        image=name,
+        profile="golden",
+        chain=("golden",),
+        spec=spec,
+        folder=folder,
+        packages=(),
+        controls=(),
+        switched_off=(),
+        run=RunSettings(memory="512m", pids=128, cpus=1.0, shm="64m"),
+        waivers=(),
+    )
+
+
+def image_of(plan: Plan) -> Image:
+    spec = plan.spec
+    config = ImageConfig(
+        platform="linux/amd64",
+        user="65532:65532",
+        entrypoint=spec.entrypoint,
+        cmd=spec.cmd,
+        env=tuple(sorted({"PATH": "/usr/local/bin:/usr/bin", **spec.env}.items())),
+        workdir=spec.workdir,
+        labels=tuple(sorted(spec.labels.items())),
+        ports=tuple(f"{port}/tcp" for port in spec.ports),
+        volumes=tuple(state.path for state in spec.state if state.mode == "rw"),
+        stop_signal=spec.stop_signal,
+        healthcheck=spec.healthcheck,
+    )
+    return Image(rootfs=Rootfs.of([]), config=config)
+
+
+if __name__ == "__main__":
+    main()
