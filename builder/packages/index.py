@@ -1,0 +1,263 @@
+"""Packages: every package of a suite, found by name without parsing the 50 MB that nobody asks for."""
+
+import gzip
+import lzma
+import re
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from builder.errors import ArchiveError, NetworkError, TrustError
+from builder.packages.bases import Base
+from builder.packages.download import Download, fetch
+from builder.packages.mirrors import find_mirror
+from builder.packages.relations import Clause, Relation, parse_relations, version_key
+from builder.packages.release import Listed, Release
+from builder.packages.store import Store
+from builder.progress import Progress
+
+_FORMATS = (".xz", ".gz", "")
+"""Compressions of Packages, the smallest first."""
+_PRIORITIES = {"required": 0, "important": 1, "standard": 2, "optional": 3, "extra": 4}
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A package that could be installed: one stanza of an index."""
+
+    name: str
+    version: str
+    architecture: str
+    archive: str
+    path: str
+    size: int
+    sha256: str
+    priority: int = 3
+    """Rank of the field Priority, 0 is `required`: decides between providers of a virtual package."""
+    depends: tuple[Clause, ...] = ()
+    """Pre-Depends and Depends: for files that are only unpacked they are the same."""
+    conflicts: tuple[Relation, ...] = ()
+    """Conflicts and Breaks, likewise."""
+    provides: tuple[Relation, ...] = ()
+    """Virtual names; an operator `=` where the Provides is versioned."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class Index:
+    """One Packages file. Names and offsets are found once; a stanza is parsed when it is asked for."""
+
+    def __init__(self, text: bytes, archive: str, architecture: str) -> None:
+        self._text, self.archive, self.architecture = text, archive, architecture
+        self._starts: dict[bytes, list[int]] = {}
+        for start in _stanzas(text):
+            line = text[start : text.find(b"\n", start)]
+            if not line.startswith(b"Package: "):
+                raise ArchiveError(f"Packages of '{archive}': a stanza does not begin with 'Package:'")
+            self._starts.setdefault(line[9:], []).append(start)
+
+    def names(self) -> Iterator[str]:
+        return (name.decode() for name in self._starts)
+
+    def named(self, name: str) -> list[Candidate]:
+        return [self._candidate(start) for start in self._starts.get(name.encode(), ())]
+
+    def providing(self, name: str) -> list[Candidate]:
+        """Packages whose Provides hold a name, in the order of the index."""
+        return [self._candidate(start) for start in self._givers.get(name.encode(), ())]
+
+    @cached_property
+    def _givers(self) -> dict[bytes, list[int]]:
+        """Starts of the stanzas that provide a name: one pass, since a closure asks for every name in it."""
+        starts = sorted(start for group in self._starts.values() for start in group)
+        givers: dict[bytes, list[int]] = {}
+        at, mark = -1, b"\nProvides: "
+        while (at := self._text.find(mark, at + 1)) >= 0:
+            start = starts[bisect_right(starts, at) - 1]
+            line = self._text[at + len(mark) : self._text.find(b"\n", at + 1)]
+            for given in line.split(b","):
+                name = given.split(None, 1)[0].partition(b":")[0] if given.strip() else b""
+                givers.setdefault(name, []).append(start)
+        return givers
+
+    def _candidate(self, start: int) -> Candidate:
+        end = self._text.find(b"\n\n", start)
+        fields = _fields(self._text[start : end if end >= 0 else len(self._text)].decode())
+        try:
+            return _candidate(fields, self.archive, self.architecture)
+        except (KeyError, ValueError) as error:
+            name = fields["Package"]
+            raise ArchiveError(f"Packages of '{self.archive}': {name}: malformed stanza ({error})") from None
+        except ArchiveError as error:
+            raise ArchiveError(f"Packages of '{self.archive}': {fields['Package']}: {error}") from None
+
+
+def _stanzas(text: bytes) -> Iterator[int]:
+    start, end, find = 0, len(text), text.find
+    while start < end:
+        yield start
+        gap = find(b"\n\n", start)
+        if gap < 0:
+            return
+        start = gap + 2
+
+
+def _fields(stanza: str) -> dict[str, str]:
+    """Continuation lines are joined: Depends may be folded, the long Description never comes here."""
+    fields: dict[str, str] = {}
+    key = ""
+    for line in stanza.split("\n"):
+        if line.startswith((" ", "\t")):
+            fields[key] = f"{fields.get(key, '')} {line.strip()}"
+        else:
+            key, _, value = line.partition(":")
+            fields[key] = value.strip()
+    return fields
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _candidate(fields: Mapping[str, str], archive: str, architecture: str) -> Candidate:
+    def relations(*keys: str) -> tuple[Clause, ...]:
+        return tuple(
+            clause for key in keys if key in fields for clause in parse_relations(fields[key], architecture)
+        )
+
+    version_key(fields["Version"])
+    if not _SHA256.fullmatch(fields["SHA256"]):
+        raise ValueError(f"SHA256: '{fields['SHA256']}'")
+    path = fields["Filename"].removeprefix("./")
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"Filename: '{path}'")
+    return Candidate(
+        name=fields["Package"],
+        version=fields["Version"],
+        architecture=fields["Architecture"],
+        archive=archive,
+        path=path,
+        size=int(fields["Size"]),
+        sha256=fields["SHA256"],
+        priority=_PRIORITIES.get(fields.get("Priority", ""), _PRIORITIES["optional"]),
+        depends=relations("Pre-Depends", "Depends"),
+        conflicts=tuple(relation for clause in relations("Conflicts", "Breaks") for relation in clause),
+        provides=tuple(relation for clause in relations("Provides") for relation in clause),
+    )
+
+
+class Universe:
+    """All packages of a base for one architecture, over its suites."""
+
+    def __init__(self, label: str, indexes: Iterable[Index]) -> None:
+        self.label = label
+        """How messages name it: `debian/trixie for amd64`."""
+        self._indexes = tuple(indexes)
+        self._named: dict[str, tuple[Candidate, ...]] = {}
+        self._providing: dict[str, tuple[Candidate, ...]] = {}
+
+    def names(self) -> Iterator[str]:
+        return (name for index in self._indexes for name in index.names())
+
+    def named(self, name: str) -> tuple[Candidate, ...]:
+        """Newest first; the same version of two suites counts once, from the suite that comes first."""
+        if name not in self._named:
+            versions: dict[str, Candidate] = {}
+            for index in self._indexes:
+                for candidate in index.named(name):
+                    versions.setdefault(candidate.version, candidate)
+            self._named[name] = _newest_first(versions.values())
+        return self._named[name]
+
+    def providing(self, name: str) -> tuple[Candidate, ...]:
+        """Newest version of each package that provides a virtual name, by priority, then by package name."""
+        if name not in self._providing:
+            names = sorted({one.name for index in self._indexes for one in index.providing(name)})
+            newest = (self.named(provider)[0] for provider in names)
+            giving = (one for one in newest if any(given.name == name for given in one.provides))
+            self._providing[name] = tuple(sorted(giving, key=lambda one: (one.priority, one.name)))
+        return self._providing[name]
+
+
+def _newest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    return tuple(sorted(candidates, key=lambda one: version_key(one.version), reverse=True))
+
+
+def load_universes(
+    store: Store, base: Base, releases: Iterable[Release], architectures: Iterable[str], progress: Progress
+) -> Iterator[Universe]:
+    """Fetches every index that is not in the store, then loads one architecture after the other.
+
+    One at a time, since each holds some 60 MB. Raises `NetworkError`, `TrustError` or `ArchiveError`.
+    """
+    releases, architectures = tuple(releases), tuple(architectures)
+    wanted = [
+        (release, f"{base.component}/binary-{architecture}/Packages")
+        for release in releases
+        for architecture in architectures
+    ]
+    fetch_indexes(store, wanted, progress)
+    for architecture in architectures:
+        path = f"{base.component}/binary-{architecture}/Packages"
+        yield Universe(
+            f"{base.name} for {architecture}",
+            (Index(_read(store, release, path), release.suite.archive, architecture) for release in releases),
+        )
+
+
+def fetch_indexes(store: Store, wanted: Iterable[tuple[Release, str]], progress: Progress) -> None:
+    """Brings the uncompressed files into the store, each checked against the signed hashes."""
+    missing = [(release, path) for release, path in wanted if not store.has(_listed(release, path).sha256)]
+    if not missing:
+        return
+    sources = [_source(release, path) for release, path in missing]
+    progress.stage("fetching package indexes")
+    fetch(store, [download for download, _ in sources], progress)
+    for (release, path), (download, suffix) in zip(missing, sources, strict=True):
+        if suffix:
+            _decompress(store, store.blob(download.sha256), suffix, _listed(release, path), download.name)
+
+
+def _listed(release: Release, path: str) -> Listed:
+    if path not in release.files:
+        raise NetworkError(
+            f"{release.suite.label}: lists no {path}; "
+            "leave this platform out of image.yaml or use another base"
+        )
+    return release.files[path]
+
+
+def _source(release: Release, path: str) -> tuple[Download, str]:
+    """What to fetch, and how it is compressed. By hash, so that an archive that moves on can't tear it."""
+    suffix = next(suffix for suffix in _FORMATS if path + suffix in release.files)
+    listed, suite = release.files[path + suffix], release.suite
+    folder = f"{find_mirror(suite.archive)}/dists/{suite.name}"
+    where = f"{path.rpartition('/')[0]}/by-hash/SHA256/{listed.sha256}" if release.by_hash else path + suffix
+    name = f"{suite.archive}: dists/{suite.name}/{path}{suffix}"
+    return Download(url=f"{folder}/{where}", sha256=listed.sha256, size=listed.size, name=name), suffix
+
+
+def _decompress(store: Store, source: Path, suffix: str, listed: Listed, name: str) -> None:
+    """Never unpacks more than the signed size, so a small bomb can't fill the disk."""
+    opener = lzma.open if suffix == ".xz" else gzip.open
+    try:
+        with closing(opener(source, "rb")) as compressed, store.writer() as writer:
+            while (left := listed.size + 1 - writer.size) > 0 and (
+                data := compressed.read(min(_CHUNK, left))
+            ):
+                writer.write(data)
+            if writer.sha256 != listed.sha256:
+                raise TrustError(
+                    f"{name}: unpacks to something else than the signed index says; use another mirror"
+                )
+    except (lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise ArchiveError(f"{name}: is damaged ({error}); use another mirror") from None
+
+
+def _read(store: Store, release: Release, path: str) -> bytes:
+    return store.blob(release.files[path].sha256).read_bytes()

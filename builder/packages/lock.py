@@ -1,0 +1,206 @@
+"""`image.lock.json`: made from signed indexes, read back, compared."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from builder.errors import LockError
+from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
+from builder.model.plan import PackageRequest, Plan
+from builder.packages.bases import ARCHITECTURES, Base, find_base
+from builder.packages.download import Download
+from builder.packages.held import load_held
+from builder.packages.index import Universe, load_universes
+from builder.packages.mirrors import find_mirror
+from builder.packages.release import Release, fetch_release
+from builder.packages.resolve import Resolution, resolve
+from builder.packages.store import Store
+from builder.progress import Progress
+
+BASE_PACKAGES = ("base-files",)
+"""Every image has them: os-release tells scanners and people what it is made of."""
+
+Wheels = Callable[[str], tuple[LockedWheel, ...]]
+"""Resolves the image's Python requirements for a platform (`linux/amd64`)."""
+
+
+def make_lock(
+    plan: Plan,
+    store: Store,
+    *,
+    wheels: Wheels,
+    now: int,
+    previous: Lock | None,
+    progress: Progress,
+) -> Lock:
+    """Resolves a plan against today's archive. `now` is in seconds since the epoch, for the indexes' dates.
+
+    Raises `TrustError`, `NetworkError`, `ResolveError` or what `wheels` raises.
+    """
+    base = find_base(plan.spec.base)
+    progress.stage("checking package indexes")
+    releases = tuple(
+        fetch_release(store, suite, now=now, not_before=_locked_date(previous, suite.archive, suite.name))
+        for suite in base.suites
+    )
+    resolutions = _resolve(plan, base, store, releases, progress)
+    if plan.spec.python is not None and plan.spec.python.requirements:
+        progress.stage("resolving Python requirements")
+    return Lock(
+        inputs=inputs_digest(plan),
+        base=base.name,
+        date=max(release.date for release in releases),
+        indexes=tuple(release.locked() for release in releases),
+        platforms={
+            platform: LockedPlatform(
+                packages=resolution.packages, held_back=resolution.held_back, wheels=wheels(platform)
+            )
+            for platform, resolution in resolutions.items()
+        },
+    )
+
+
+def _resolve(
+    plan: Plan, base: Base, store: Store, releases: tuple[Release, ...], progress: Progress
+) -> dict[str, Resolution]:
+    requests = (
+        *plan.packages,
+        *(PackageRequest(name=name, asked_by="base") for name in BASE_PACKAGES),
+    )
+    architectures = {ARCHITECTURES[platform]: platform for platform in sorted(plan.spec.platforms)}
+    universes: Iterator[Universe] = load_universes(store, base, releases, architectures, progress)
+    resolutions: dict[str, Resolution] = {}
+    for platform in architectures.values():
+        universe = next(universes)
+        progress.stage(f"resolving packages of {universe.label}")
+        resolutions[platform] = resolve(universe, requests, load_held())
+    return resolutions
+
+
+def _locked_date(lock: Lock | None, archive: str, suite: str) -> int:
+    indexes = () if lock is None else lock.indexes
+    return max((one.date for one in indexes if (one.archive, one.suite) == (archive, suite)), default=0)
+
+
+def inputs_digest(plan: Plan) -> str:
+    """`sha256:...` over what the lock depends on."""
+    text = json.dumps(plan.lock_inputs(), sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def lock_text(lock: Lock) -> str:
+    data = lock.model_dump(mode="json", by_alias=True)
+    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def read_lock(path: Path) -> Lock:
+    """Raises `LockError` where the file is missing, damaged, or of another version of Temper."""
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise LockError(f"{path}: no such lock; run `temper lock` to make it") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise LockError(f"{path}: can't be read: {reason}") from None
+    except UnicodeDecodeError as error:
+        raise LockError(f"{path}: is damaged: not UTF-8 at byte {error.start}; {_MEND}") from None
+    except json.JSONDecodeError as error:
+        said = error.msg[:1].lower() + error.msg[1:]
+        raise LockError(f"{path}:{error.lineno}: is damaged: {said}; {_MEND}") from None
+    return _validated(path, data)
+
+
+_MEND = "restore it from version control, or delete it and run `temper lock`"
+
+
+def _validated(path: Path, data: Any) -> Lock:
+    version = data.get("schema-version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version != 1:
+        raise LockError(
+            f"{path}: schema-version: {version} was written by another version of Temper; "
+            "use that one, or run `temper lock`"
+        )
+    try:
+        return Lock.model_validate(data)
+    except ValidationError as error:
+        problems = (
+            f"{path}: {'.'.join(map(str, one['loc'])) or 'lock'}: is damaged: {_plain(one)}; {_MEND}"
+            for one in error.errors()
+        )
+        raise LockError(problems) from None
+
+
+def _plain(error: Mapping[str, Any]) -> str:
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "unknown key"
+        case _:
+            message = str(error["msg"])
+            return f"{message[:1].lower()}{message[1:]}, not {error['input']!r}"
+
+
+def differences(old: Lock, new: Lock) -> tuple[str, ...]:
+    """What moved: `libc6 2.41-11 -> 2.41-12`; followed by the platform where not all of them moved so."""
+    platforms = sorted({*old.platforms, *new.platforms})
+    moved: dict[str, list[str]] = {}
+    for platform in platforms:
+        for line in _moved(_contents(old, platform), _contents(new, platform)):
+            moved.setdefault(line, []).append(platform)
+    return tuple(
+        line if len(where) == len(platforms) else f"{line} ({', '.join(where)})"
+        for line, where in sorted(moved.items())
+    )
+
+
+def _contents(lock: Lock, platform: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """(kind, name) -> (version, sha256)."""
+    section = lock.platforms.get(platform)
+    if section is None:
+        return {}
+    return {
+        **{("deb", one.name): (one.version, one.sha256) for one in section.packages},
+        **{("wheel", one.name): (one.version, one.sha256) for one in section.wheels},
+    }
+
+
+def _moved(
+    old: Mapping[tuple[str, str], tuple[str, str]], new: Mapping[tuple[str, str], tuple[str, str]]
+) -> Iterator[str]:
+    for key in sorted({*old, *new}):
+        name = key[1]
+        before, after = old.get(key), new.get(key)
+        if before is None and after is not None:
+            yield f"{name} {after[0]} added"
+        elif after is None and before is not None:
+            yield f"{name} {before[0]} removed"
+        elif before is not None and after is not None and before[0] != after[0]:
+            yield f"{name} {before[0]} -> {after[0]}"
+        elif before != after:
+            yield f"{name} {before[0] if before else ''} rebuilt: same version, other content"
+
+
+def package_url(mirror: str, locked: LockedPackage) -> str:
+    """Where a mirror (base URL without trailing slash) serves a package."""
+    return f"{mirror}/{quote(locked.path, safe='/+~:=@,')}"
+
+
+def package_downloads(packages: Iterable[LockedPackage]) -> tuple[Download, ...]:
+    """Raises `InputError` where no mirror is configured for an archive."""
+    wanted = tuple(packages)
+    mirrors = {archive: find_mirror(archive) for archive in sorted({one.archive for one in wanted})}
+    return tuple(
+        Download(
+            url=package_url(mirrors[one.archive], one),
+            sha256=one.sha256,
+            size=one.size,
+            name=one.path.rpartition("/")[2],
+        )
+        for one in wanted
+    )

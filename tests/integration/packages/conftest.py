@@ -1,0 +1,3 @@
+from tests.integration.archive import archive
+
+__all__ = ["archive"]
