@@ -122,8 +122,11 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _replaced(text: bytes) -> bytes:
-    """What a reader without PAX sees of a name that ustar can't hold."""
-    return text.decode("ascii", "replace").encode("ascii", "replace")[:100]
+    """What a reader without PAX sees of a name that ustar can't hold.
+
+    It never ends with a slash, by which old readers know a directory.
+    """
+    return text.decode("ascii", "replace").encode("ascii", "replace")[:100].rstrip(b"/")
 
 
 def _split(name: bytes) -> tuple[bytes, bytes | None]:
