@@ -1,0 +1,1 @@
+"""What people write, as types: YAML read strictly, every problem told at once with file and line."""

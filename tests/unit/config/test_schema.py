@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from builder.config.document import read
+from builder.config.schema import schema
+from builder.resources import data_folder
+from tests.unit.config.cases import CASES, CATALOGUE, SOUND
+
+
+def problems(kind: str, path: Path, controls: bool = True) -> list[str]:
+    made = schema(kind, CATALOGUE if controls else None)
+    data = json.loads(json.dumps(read(path).data, default=str))
+    found = Draft202012Validator(made, format_checker=FormatChecker()).iter_errors(data)
+    return [error.json_path for error in found]
+
+
+@pytest.mark.parametrize("kind", ["image", "profile"])
+def test_schema_is_valid(kind: str) -> None:
+    Draft202012Validator.check_schema(schema(kind, CATALOGUE))
+
+
+def test_sound_files_fit() -> None:
+    assert problems("image", SOUND / "images/app/image.yaml") == []
+    for path in sorted((SOUND / "profiles").glob("*.yaml")):
+        assert problems("profile", path) == []
+
+
+def test_built_in_files_fit() -> None:
+    for path in sorted(data_folder().glob("images/*/image.yaml")):
+        assert problems("image", path) == []
+    for path in sorted(data_folder().glob("profiles/*.yaml")):
+        assert problems("profile", path, controls=False) == []
+
+
+@pytest.mark.parametrize("case", ["unknown-keys", "wrong-types", "wrong-values"])
+def test_editors_refuse_what_temper_refuses(case: str) -> None:
+    assert problems("image", CASES / case / "images/app/image.yaml")
+    assert problems("profile", CASES / case / "profiles/bank.yaml")
+
+
+def test_misspelt_control_is_seen_in_the_editor() -> None:
+    assert problems("profile", CASES / "misspelt-control/profiles/bank.yaml") == ["$.controls"]
+
+
+def test_the_reasons_of_the_types_are_the_editors_help() -> None:
+    made = schema("image")
+    assert made["$defs"]["FileSpec"]["properties"]["executable"] == {
+        "default": False,
+        "description": "Regular files get mode 0755 instead of 0644.",
+        "type": "boolean",
+    }
+    assert made["properties"]["base"]["description"] == "`debian/trixie` or `debian/bookworm`."
+
+
+def test_controls_bring_their_text_and_parameters() -> None:
+    control = schema("profile", CATALOGUE)["properties"]["controls"]["properties"]["max-size"]
+    assert control["title"] == "A control of the tests"
+    assert control["anyOf"][2]["properties"]["megabytes"] == {"exclusiveMinimum": 0, "type": "integer"}
+    assert "required" not in control["anyOf"][2]
