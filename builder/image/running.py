@@ -53,15 +53,18 @@ def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dic
         "nano_cpus": round(contract.cpus * 1_000_000_000),
         "shm_size": contract.shm,
         "stop_signal": contract.stop_signal,
-        "tmpfs": {item.path: tmpfs_options(item) for item in contract.tmpfs},
+        "tmpfs": {item.path: tmpfs_options(contract, item) for item in contract.tmpfs},
         "ports": {f"{port}/tcp": ("127.0.0.1", None) for port in contract.ports},
         "mounts": [_bind(mount) for mount in mounts]
         + [_volume(item) for item in contract.state if item.path not in covered],
     }
 
 
-def tmpfs_options(item: Writable) -> str:
-    return f"rw,{'exec' if item.exec else 'noexec'},nosuid,nodev,size={item.size},mode=1777"
+def tmpfs_options(contract: RunContract, item: Writable) -> str:
+    """With the user's ids: runc gives a tmpfs the mode of the folder that it covers, whatever `mode` says."""
+    uid, _, gid = contract.user.partition(":")
+    owner = f",uid={uid},gid={gid or uid}" if uid.isdecimal() else ""
+    return f"rw,{'exec' if item.exec else 'noexec'},nosuid,nodev,size={item.size}{owner},mode=1777"
 
 
 def _bind(mount: Mount) -> dict[str, Any]:

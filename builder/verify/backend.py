@@ -37,6 +37,23 @@ class ContainerHost(testinfra.host.Host):
         return super().__getattr__(name)
 
 
+    def run_expect(self, expected: list[int], command: str, *args: str, **kwargs: Any) -> CommandResult:
+        """Like check_output: says what was run and what it said, where testinfra prints its own objects."""
+        __tracebackhide__ = True
+        done = self.run(command, *args, **kwargs)
+        assert done.rc in expected, said(done)  # noqa: S101 - testinfra's own form of failing
+        return done
+
+    def check_output(self, command: str, *args: str, **kwargs: Any) -> str:
+        __tracebackhide__ = True
+        return str(self.run_expect([0], command, *args, **kwargs).stdout.rstrip("\r\n"))
+
+
+def said(done: CommandResult) -> str:
+    words = (done.stderr or done.stdout).strip() or "it said nothing"
+    return f"`{done.command.decode()}` ended with {done.rc}: {words}"
+
+
 def make_host(name: str, shell: Shell) -> ContainerHost:
     """A host of its own for every shell: testinfra's `get_host` would keep and share them for good."""
     host = ContainerHost(TemperBackend(name, shell))

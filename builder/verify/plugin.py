@@ -112,7 +112,7 @@ def message(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
         return f"expected to fail: {report.wasxfail}"
     if call.excinfo is None:
         return report.longreprtext.strip()
-    text = str(call.excinfo.value).strip() or call.excinfo.typename
+    text = str(call.excinfo.value).partition("\nassert ")[0].strip() or call.excinfo.typename
     if report.skipped or call.excinfo.errisinstance(AssertionError):
         return text
     return f"{call.excinfo.typename}: {text}"
