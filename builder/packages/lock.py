@@ -25,6 +25,9 @@ from builder.progress import Progress
 BASE_PACKAGES = ("base-files",)
 """Every image has them: os-release tells scanners and people what it is made of."""
 
+TOOLBOX = PackageRequest(name="busybox-static", asked_by="toolbox")
+"""What live verification brings along. Static: it may not depend on what stands in an image."""
+
 Wheels = Callable[[str], tuple[LockedWheel, ...]]
 """Resolves the image's Python requirements for a platform (`linux/amd64`)."""
 
@@ -58,16 +61,20 @@ def make_lock(
         indexes=tuple(release.locked() for release in releases),
         platforms={
             platform: LockedPlatform(
-                packages=resolution.packages, held_back=resolution.held_back, wheels=wheels(platform)
+                packages=image.packages,
+                held_back=image.held_back,
+                wheels=wheels(platform),
+                toolbox=tuple(one for one in toolbox.packages if one.name == TOOLBOX.name),
             )
-            for platform, resolution in resolutions.items()
+            for platform, (image, toolbox) in resolutions.items()
         },
     )
 
 
 def _resolve(
     plan: Plan, base: Base, store: Store, releases: tuple[Release, ...], progress: Progress
-) -> dict[str, Resolution]:
+) -> dict[str, tuple[Resolution, Resolution]]:
+    """What goes into the image, and what the toolbox needs, by platform."""
     requests = (
         *plan.packages,
         *(PackageRequest(name=name, asked_by="base") for name in BASE_PACKAGES),
@@ -78,7 +85,8 @@ def _resolve(
     for platform in architectures.values():
         universe = next(universes)
         progress.stage(f"resolving packages of {universe.label}")
-        resolutions[platform] = resolve(universe, requests, load_held())
+        held = load_held()
+        resolutions[platform] = (resolve(universe, requests, held), resolve(universe, (TOOLBOX,), held))
     return resolutions
 
 

@@ -97,7 +97,7 @@ def _for_profile(restriction: str) -> bool:
 
 VersionKey = tuple[int, tuple[Part, ...], tuple[Part, ...]]
 _VERSION = re.compile(
-    r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[A-Za-z0-9.+~:-]+?)(?:-(?P<revision>[A-Za-z0-9.+~]+))?"
+    r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[A-Za-z0-9][A-Za-z0-9.+~:-]*?)(?:-(?P<revision>[A-Za-z0-9.+~]+))?"
 )
 
 
@@ -108,7 +108,7 @@ def version_key(version: str) -> VersionKey:
     Of our own, because debian-inspector 31.1 refuses versions such as `13.3~`, which the archive has.
     """
     match = _VERSION.fullmatch(version)
-    if match is None:
+    if match is None or (match["epoch"] is None and ":" in version):
         raise ArchiveError(f"malformed version '{version}'")
     return int(match["epoch"] or 0), _part_key(match["upstream"]), _part_key(match["revision"] or "")
 
