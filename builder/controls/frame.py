@@ -69,7 +69,7 @@ class Control(ABC, Generic[P]):
     references: ClassVar[tuple[Reference, ...]] = ()
     parameters: ClassVar[type[Strict]] = NoParameters
 
-    def enforce(self, image: Image, parameters: P, context: Context) -> Image:  # noqa: ARG002
+    def enforce(self, image: Image, parameters: P, context: Context) -> Image:
         """Changes the tree or the config so that `audit` finds nothing. Pure; by default changes nothing."""
         return image
 

@@ -1,0 +1,38 @@
+"""Every control of a profile looks at an image, and says how it stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from builder.controls.catalogue import BY_KEY
+from builder.controls.frame import Context, NotAssessed
+from builder.model.image import Image
+from builder.model.lock import LockedPlatform
+from builder.model.plan import Plan, PlannedControl
+from builder.model.report import Finding, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    key: str
+    outcome: Outcome
+    """Passed, failed or not assessed; waivers are the report's business, since they cover live tests too."""
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    """Why it was not assessed."""
+
+
+def audit(
+    image: Image, plan: Plan | None, lock: LockedPlatform | None, controls: Iterable[PlannedControl]
+) -> tuple[Audited, ...]:
+    """Pure but for reading file contents. `plan` and `lock` are `None` for an image that others built."""
+    context = Context(plan=plan, lock=lock)
+    return tuple(audit_one(image, planned, context) for planned in controls)
+
+
+def audit_one(image: Image, planned: PlannedControl, context: Context) -> Audited:
+    try:
+        findings = tuple(BY_KEY[planned.key].audit(image, planned.parameters, context))
+    except NotAssessed as reason:
+        return Audited(key=planned.key, outcome=Outcome.NOT_ASSESSED, reason=str(reason))
+    outcome = Outcome.FAILED if findings else Outcome.PASSED
+    return Audited(key=planned.key, outcome=outcome, findings=findings)

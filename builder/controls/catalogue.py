@@ -1,0 +1,84 @@
+"""Every control, once, in the order in which they are enforced.
+
+First what goes, then what is left and whom it belongs to, then the config; what can only look comes last.
+"""
+
+from collections.abc import Mapping
+
+from builder.controls.accounts import (
+    AccountFiles,
+    LockedPasswords,
+    NoLoginShells,
+    NonrootUser,
+    NumericUser,
+    UniqueIds,
+    UserResolves,
+)
+from builder.controls.closure import ElfClosure, InterpreterClosure
+from builder.controls.configuration import (
+    DeclaredPorts,
+    ExecEntrypoint,
+    HealthcheckControl,
+    OciLabels,
+    SafePath,
+)
+from builder.controls.frame import AnyControl
+from builder.controls.ownership import CodeOwnedByRoot, DeclaredWritable
+from builder.controls.privilege import (
+    NoFileCapabilities,
+    NoPrivilegeTools,
+    NoSetuid,
+    NoSpecialFiles,
+    NoWorldWritable,
+    OwnersResolve,
+)
+from builder.controls.python import PythonStartup
+from builder.controls.secrets import NoSecrets
+from builder.controls.supply import (
+    MaxSize,
+    NoShadowedContent,
+    OwnedFiles,
+    PackageSet,
+    SafeArchive,
+    ScannerMetadata,
+)
+from builder.controls.surface import LeanTree, NoDownloadTools, NoPackageManager, NoShell
+
+CATALOGUE: tuple[AnyControl, ...] = (
+    SafeArchive(),
+    NoShadowedContent(),
+    NoSpecialFiles(),
+    NoShell(),
+    NoPackageManager(),
+    NoPrivilegeTools(),
+    NoDownloadTools(),
+    LeanTree(),
+    InterpreterClosure(),
+    NonrootUser(),
+    NumericUser(),
+    UniqueIds(),
+    UserResolves(),
+    LockedPasswords(),
+    NoLoginShells(),
+    AccountFiles(),
+    OwnersResolve(),
+    NoSetuid(),
+    NoFileCapabilities(),
+    NoWorldWritable(),
+    CodeOwnedByRoot(),
+    DeclaredWritable(),
+    PythonStartup(),
+    SafePath(),
+    DeclaredPorts(),
+    OciLabels(),
+    ExecEntrypoint(),
+    HealthcheckControl(),
+    ElfClosure(),
+    ScannerMetadata(),
+    PackageSet(),
+    OwnedFiles(),
+    NoSecrets(),
+    MaxSize(),
+)
+
+BY_KEY: Mapping[str, AnyControl] = {control.key: control for control in CATALOGUE}

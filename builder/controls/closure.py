@@ -1,0 +1,85 @@
+"""What the image holds can be started: no library and no interpreter was left out."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from builder.controls.edit import mend
+from builder.controls.frame import Context, Control, NoParameters
+from builder.controls.programs import search_path
+from builder.controls.references import cwe, manual, nist
+from builder.model.base import Strict
+from builder.model.image import Image
+from builder.model.report import Finding, Severity
+from builder.model.spec import Strings
+from builder.model.tree import Entry
+from builder.rootfs.closure import MACHINES, missing, missing_interpreters
+
+NVIDIA_DRIVER = (
+    "libcuda.so.*",
+    "libcudadebugger.so.*",
+    "libnvcuvid.so.*",
+    "libnvidia-*.so.*",
+    "libnvoptix.so.*",
+)
+"""What the NVIDIA container runtime mounts from the host (capabilities compute, utility, video)."""
+
+
+class ClosureParameters(Strict):
+    brought_by_host: Strings = Field(
+        default=NVIDIA_DRIVER,
+        description="patterns of library names that the engine mounts at run time, such as a GPU driver's",
+    )
+
+
+class ElfClosure(Control[ClosureParameters]):
+    key = "elf-closure"
+    title = "Every library that a program or module needs is in the image"
+    why = (
+        "A package left out to make the image smaller shows up as a crash in production, at the first "
+        "import that needs it. A library found in an unexpected place is an attack."
+    )
+    remedy = "add the package that brings the library to `packages:` in image.yaml"
+    severity = Severity.HIGH
+    references = (manual("ld.so(8)"), nist("4.1.2"), cwe("427"))
+    parameters = ClosureParameters
+
+    def audit(self, image: Image, parameters: ClosureParameters, context: Context) -> Iterable[Finding]:
+        value = image.config.env_value("LD_LIBRARY_PATH") or ""
+        for gap in missing(
+            image.rootfs,
+            machine=MACHINES.get(image.config.platform),
+            library_path=[folder for folder in value.split(":") if folder],
+            brought_by_host=parameters.brought_by_host,
+        ):
+            message = f"{gap.path} needs '{gap.soname}', which the loader doesn't find in the image"
+            yield Finding(message=message, path=gap.path)
+
+
+class InterpreterClosure(Control[NoParameters]):
+    key = "interpreter-closure"
+    title = "Every executable script has its interpreter"
+    why = (
+        "A script without its interpreter fails with a confusing 'no such file', and one whose interpreter "
+        "somebody can put there later runs what they like."
+    )
+    remedy = "add the interpreter's package, or leave the script out"
+    severity = Severity.MEDIUM
+    references = (manual("execve(2)"), nist("4.1.2"))
+
+    def enforce(self, image: Image, parameters: NoParameters, context: Context) -> Image:
+        """Commands that can't start go; elsewhere it is a module, which loses its execute bits."""
+        lost = {gap.path for gap in missing_interpreters(image.rootfs, search_path(image))}
+
+        def disarmed(entry: Entry) -> Entry | None:
+            if entry.path not in lost:
+                return entry
+            folder = entry.path.rpartition("/")[0].rpartition("/")[2]
+            return None if folder in ("bin", "sbin") else entry.replace(mode=entry.mode & ~0o111)
+
+        return mend(image, disarmed) if lost else image
+
+    def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
+        for gap in missing_interpreters(image.rootfs, search_path(image)):
+            message = f"{gap.path} is a script for '{gap.soname}', which is not in the image"
+            yield Finding(message=message, path=gap.path)

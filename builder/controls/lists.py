@@ -1,0 +1,170 @@
+"""What does not belong into a hardened image, as data: names and paths, each with the reason."""
+
+from typing import NamedTuple
+
+from builder.controls.programs import SHELLS
+
+
+class Family(NamedTuple):
+    """Programs that do the same."""
+
+    what: str
+    """For the finding: `usr/bin/su` + ` changes the user`."""
+    names: frozenset[str]
+
+
+def family(what: str, names: str) -> Family:
+    return Family(what, frozenset(names.split()))
+
+
+PRIVILEGE_TOOLS = (
+    family("changes the user", "doas gosu login newgrp pkexec runuser setpriv sg su su-exec sudo sudo-rs"),
+    family("changes the user", "sudoedit sulogin"),
+    family(
+        "changes accounts", "chage chfn chgpasswd chpasswd chsh expiry gpasswd groupadd groupdel groupmod"
+    ),
+    family("changes accounts", "newusers passwd unix_chkpwd useradd userdel usermod vigr vipw"),
+    family("changes root or namespace", "chroot newgidmap newuidmap nsenter pivot_root switch_root unshare"),
+    family("mounts file systems", "fusermount fusermount3 mount umount"),
+    family("changes capabilities", "capsh setcap"),
+    family("loads kernel modules", "insmod kmod modprobe"),
+)
+
+SHELL_PROGRAMS = (
+    Family("is a shell", SHELLS),
+    family("holds a shell", "busybox nu pwsh static-busybox toybox xonsh"),
+)
+
+PACKAGE_MANAGERS = (
+    family("installs Debian packages", "apt apt-cache apt-config apt-get apt-key apt-mark aptitude"),
+    family(
+        "installs Debian packages", "dpkg dpkg-deb dpkg-divert dpkg-reconfigure dpkg-split dpkg-statoverride"
+    ),
+    family("installs Debian packages", "dpkg-trigger dselect snap unattended-upgrade"),
+    family("installs RPM packages", "dnf dnf5 microdnf rpm rpm2cpio rpmdb tdnf yum zypper"),
+    family("installs packages", "apk brew flatpak nix nix-env opkg pacman"),
+    family("installs Python packages", "conda easy_install mamba micromamba pdm pip pip3 pipx poetry uv uvx"),
+    family("installs Python packages", " ".join(f"pip3.{minor}" for minor in range(8, 20))),
+    family("installs packages of a language", "bun cargo composer corepack gem luarocks npm npx pnpm yarn"),
+)
+
+PYTHON_INSTALLERS = frozenset({"conda", "ensurepip", "mamba", "pip", "pipx", "poetry", "uv"})
+"""Python packages that install others. Not setuptools: much imports pkg_resources at run time."""
+
+DOWNLOAD_TOOLS = (
+    family("downloads files", "aria2c axel curl elinks ftp lftp links lynx sftp tftp tnftp w3m wget wget2"),
+    family("copies files over the network", "rclone rcp rsync scp"),
+    family("opens connections by hand", "nc nc.openbsd nc.traditional ncat netcat nmap socat"),
+    family("opens connections by hand", "telnet telnet.netkit inetutils-telnet"),
+    family("logs in elsewhere", "autossh dbclient mosh rlogin rsh slogin ssh"),
+    family("lets others log in", "cockpit-ws dropbear in.telnetd mosh-server rlogind rshd sshd telnetd"),
+    family("lets others log in", "tigervncserver ttyd vncserver Xvnc x11vnc xrdp"),
+)
+
+
+class Pruned(NamedTuple):
+    path: str
+    """A folder or file; with `/*` at the end, only what is in the folder."""
+    reason: str
+
+
+PRUNED_PATHS = (
+    Pruned("etc/apt", "configures a package manager that isn't there"),
+    Pruned("etc/cron.d", "is for a scheduler that isn't there"),
+    Pruned("etc/cron.daily", "is for a scheduler that isn't there"),
+    Pruned("etc/cron.weekly", "is for a scheduler that isn't there"),
+    Pruned("etc/init.d", "is for an init system that isn't there"),
+    Pruned("etc/logrotate.d", "rotates logs that go to the engine"),
+    Pruned("etc/profile.d", "configures a login shell"),
+    Pruned("etc/skel", "is for accounts made later"),
+    Pruned("etc/update-motd.d", "greets at logins that don't happen"),
+    Pruned("root/.cache", "is a cache"),
+    Pruned("usr/include", "is for compilers"),
+    Pruned("usr/lib/pkgconfig", "is for compilers"),
+    Pruned("usr/lib/systemd", "is for an init system that isn't there"),
+    Pruned("usr/lib/tmpfiles.d", "is for an init system that isn't there"),
+    Pruned("usr/lib/valgrind", "is for debuggers"),
+    Pruned("usr/share/aclocal", "is for compilers"),
+    Pruned("usr/share/applications", "is for desktops"),
+    Pruned("usr/share/apport", "reports crashes to the distribution"),
+    Pruned("usr/share/base-files", "is what a maintainer script copies from"),
+    Pruned("usr/share/bash-completion", "completes commands in a shell"),
+    Pruned("usr/share/bug", "reports bugs to the distribution"),
+    Pruned("usr/share/debconf", "asks questions at installation"),
+    Pruned("usr/share/doc-base", "is documentation"),
+    Pruned("usr/share/fish", "completes commands in a shell"),
+    Pruned("usr/share/gcc", "is for debuggers"),
+    Pruned("usr/share/gdb", "is for debuggers"),
+    Pruned("usr/share/gtk-doc", "is documentation"),
+    Pruned("usr/share/info", "is documentation"),
+    Pruned("usr/share/initramfs-tools", "makes boot images"),
+    Pruned("usr/share/lintian", "checks how packages were made"),
+    Pruned("usr/share/locale", "is translated messages, and the locale is C.UTF-8"),
+    Pruned("usr/share/man", "is documentation"),
+    Pruned("usr/share/menu", "is for desktops"),
+    Pruned("usr/share/pixmaps", "is for desktops"),
+    Pruned("usr/share/pkgconfig", "is for compilers"),
+    Pruned("usr/share/zsh", "completes commands in a shell"),
+    Pruned("var/backups", "is copies of account files"),
+    Pruned("var/cache/*", "is a cache"),
+    Pruned("var/lib/apt/*", "is a package manager's cache"),
+    Pruned("var/log/*", "is logs of a build; the image's go to the engine"),
+)
+
+PRUNED_NAMES = {
+    ".DS_Store": "is left by a desktop",
+    ".bzr": "is version control's",
+    ".cache": "is a cache",
+    ".git": "is version control's, with its history",
+    ".hg": "is version control's, with its history",
+    ".mypy_cache": "is a cache",
+    ".pytest_cache": "is a cache",
+    ".ruff_cache": "is a cache",
+    ".svn": "is version control's, with its history",
+    "__pycache__": "is byte code, which embeds times and which a read-only root can't renew",
+}
+
+PRUNED_SUFFIXES = {
+    ".dpkg-dist": "is what a package manager left",
+    ".dpkg-new": "is what a package manager left",
+    ".dpkg-old": "is what a package manager left",
+    ".orig": "is what a patch left",
+    ".pyc": "is byte code, which embeds times and which a read-only root can't renew",
+    ".pyo": "is byte code, which embeds times and which a read-only root can't renew",
+    ".rej": "is what a patch left",
+    ".swp": "is what an editor left",
+    "~": "is what an editor left",
+}
+
+DOCUMENTATION = "usr/share/doc"
+KEPT_DOCUMENTATION = ("COPYING", "LICENCE", "LICENSE", "NOTICE", "copyright")
+"""Beginnings of file names: licences oblige to ship their text, and scanners read Debian's."""
+
+SECRET_FILES = {
+    ".env": "holds settings that are secrets as a rule",
+    ".git-credentials": "holds git's passwords",
+    ".htpasswd": "holds password hashes",
+    ".my.cnf": "holds a database password",
+    ".netrc": "holds passwords for hosts",
+    ".npmrc": "holds a token of a package index",
+    ".pgpass": "holds database passwords",
+    ".pypirc": "holds a password of a package index",
+    ".vault-token": "holds a token",
+    "_netrc": "holds passwords for hosts",
+    "id_dsa": "is a private key",
+    "id_ecdsa": "is a private key",
+    "id_ed25519": "is a private key",
+    "id_rsa": "is a private key",
+    "terraform.tfstate": "holds the secrets of an infrastructure in clear",
+}
+
+SECRET_PLACES = {
+    ".aws/credentials": "holds keys of a cloud",
+    ".azure/msal_token_cache.json": "holds tokens of a cloud",
+    ".cache/huggingface/token": "holds a token",
+    ".config/gcloud/application_default_credentials.json": "holds keys of a cloud",
+    ".config/gh/hosts.yml": "holds a token",
+    ".docker/config.json": "holds passwords of registries",
+    ".huggingface/token": "holds a token",
+    ".kube/config": "holds keys of a cluster",
+}

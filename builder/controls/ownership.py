@@ -1,0 +1,162 @@
+"""The running user owns nothing but what was declared to be its own."""
+
+from collections.abc import Iterable
+
+from builder.controls import passwd
+from builder.controls.edit import directory, mend
+from builder.controls.frame import Context, Control, NoParameters, NotAssessed
+from builder.controls.passwd import Account
+from builder.controls.programs import READ, WRITE, allowed, inside
+from builder.controls.references import cis, gpos, nist
+from builder.controls.survey import Placed, survey
+from builder.model.image import Image
+from builder.model.report import Finding, Severity
+from builder.model.tree import Entry, Kind
+
+DATA_FOLDERS = frozenset({"dev", "home", "media", "mnt", "proc", "run", "sys", "tmp", "var"})
+"""Top-level folders that hold data by the Filesystem Hierarchy Standard. All others hold code."""
+
+
+def declared_folders(image: Image, context: Context) -> frozenset[str]:
+    """Where the user may own things: its home, and what image.yaml says is writable or brought by state."""
+    folders = set()
+    account = passwd.account(image)
+    line = passwd.user_line(image.rootfs, account.uid) if account is not None and account.uid else None
+    if line is not None and line[5].strip("/"):
+        folders.add(line[5].strip("/"))
+    if context.plan is not None:
+        spec = context.plan.spec
+        folders |= {item.path.strip("/") for item in spec.writable}
+        folders |= {item.path.strip("/") for item in spec.state}
+    for path in tuple(folders):
+        entry = image.rootfs.resolve(path)
+        folders |= {entry.path} if entry is not None else set()
+    return frozenset(folders)
+
+
+class CodeOwnedByRoot(Control[NoParameters]):
+    key = "code-owned-by-root"
+    title = "Code, libraries and configuration belong to root and no group may change them"
+    why = (
+        "A process that can rewrite its own code turns one bug into a lasting one, and even a read-only "
+        "root is only as good as the run command that asks for it."
+    )
+    remedy = "chown root:root and chmod g-w; keep what the service writes under `writable:` or `state:`"
+    severity = Severity.HIGH
+    references = (gpos("SV-203675"), nist("4.4.4"))
+
+    def enforce(self, image: Image, parameters: NoParameters, context: Context) -> Image:
+        own = declared_folders(image, context)
+
+        def rooted(entry: Entry) -> Entry:
+            if self._fault(entry) is None or self._is_data(entry.path, own):
+                return entry
+            mode = entry.mode if entry.kind is Kind.SYMLINK else entry.mode & ~0o020
+            return entry.replace(uid=0, gid=entry.gid if entry.uid == 0 else 0, mode=mode)
+
+        return mend(image, rooted)
+
+    def _fault(self, entry: Entry) -> str | None:
+        if entry.uid != 0:
+            return f"belongs to uid {entry.uid}"
+        if entry.mode & 0o020 and entry.kind in (Kind.FILE, Kind.DIRECTORY):
+            return f"may be written by group {entry.gid} (mode {entry.mode:04o})"
+        return None
+
+    def _is_data(self, path: str, own: frozenset[str]) -> bool:
+        return path.partition("/")[0] in DATA_FOLDERS or inside(path, own)
+
+    def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
+        found = survey(image)
+        own = declared_folders(image, context)
+        suspects = [placed for placed in found.not_root if placed.entry.uid != 0]
+        suspects += [placed for placed in found.writable if placed.entry.uid == 0]
+        for placed in suspects:
+            fault = self._fault(placed.entry)
+            if fault is not None and not self._is_data(placed.entry.path, own):
+                yield placed.finding(fault)
+
+
+class DeclaredWritable(Control[NoParameters]):
+    key = "declared-writable"
+    title = "What is declared writable is there for the user, and no other data is the user's"
+    why = (
+        "With a read-only root a service fails at its first write to a path nobody declared; and whatever "
+        "else its user may write survives there for an intruder."
+    )
+    remedy = "list scratch space under `writable:` and volumes under `state:` in image.yaml; chown the rest"
+    severity = Severity.MEDIUM
+    references = (nist("4.4.4"), cis("5.13"))
+
+    def _account(self, image: Image) -> Account:
+        account = passwd.account(image)
+        if account is None or account.uid == 0:
+            raise NotAssessed("the image runs as root or as an unknown user, who is not held by permissions")
+        return account
+
+    def enforce(self, image: Image, parameters: NoParameters, context: Context) -> Image:
+        account = passwd.account(image)
+        if account is None or account.uid == 0 or context.plan is None:
+            return image
+        for path, what in self._declared(context):
+            if self._fault(image, path, what, account) is not None:
+                image = self._made(image, path, account, what)
+        own = declared_folders(image, context)
+
+        def taken_away(entry: Entry) -> Entry:
+            if not self._is_undeclared(entry, account, own):
+                return entry
+            if entry.uid == account.uid:
+                return entry.replace(uid=0, gid=0)
+            return entry.replace(mode=entry.mode & ~0o020)
+
+        return mend(image, taken_away)
+
+    def _declared(self, context: Context) -> list[tuple[str, int]]:
+        """Paths, and what the user must be able to do with each."""
+        spec = context.known_plan().spec
+        wanted = [(item.path, WRITE) for item in spec.writable]
+        return wanted + [(item.path, WRITE if item.mode == "rw" else READ) for item in spec.state]
+
+    def _made(self, image: Image, path: str, account: Account, what: int) -> Image:
+        there = image.rootfs.resolve(path)
+        if there is not None and there.kind is not Kind.DIRECTORY:
+            return image
+        if there is not None and what == READ:
+            return passwd.put(image, there.replace(mode=there.mode | 0o555))
+        place = there.path if there is not None else path.strip("/")
+        uid, gid = (account.uid, account.gid) if what == WRITE else (0, 0)
+        return passwd.put(image, directory(place, 0o755, uid, gid, image.config.created))
+
+    def _fault(self, image: Image, path: str, what: int, account: Account) -> str | None:
+        entry = image.rootfs.resolve(path)
+        if entry is None:
+            return "is declared in image.yaml but not in the image"
+        if entry.kind is not Kind.DIRECTORY:
+            return f"is declared in image.yaml as a folder but is a {entry.kind}"
+        if not allowed(entry, account, what):
+            verb = "written" if what == WRITE else "read"
+            return f"is declared in image.yaml but can't be {verb} by uid {account.uid}"
+        return None
+
+    def _is_undeclared(self, entry: Entry, account: Account, own: frozenset[str]) -> bool:
+        """World-writable ones are `no-world-writable`'s, code is `code-owned-by-root`'s."""
+        if entry.path.partition("/")[0] not in DATA_FOLDERS or entry.mode & 0o002:
+            return False
+        if entry.kind not in (Kind.FILE, Kind.DIRECTORY) or inside(entry.path, own):
+            return False
+        return entry.uid == account.uid or (entry.gid == account.gid and bool(entry.mode & 0o020))
+
+    def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
+        account = self._account(image)
+        for path, what in self._declared(context):
+            fault = self._fault(image, path, what, account)
+            if fault is not None:
+                yield Finding(message=f"{path.strip('/')} {fault}", path=path.strip("/"))
+        own = declared_folders(image, context)
+        for placed in survey(image).not_root:
+            if self._is_undeclared(placed.entry, account, own):
+                yield self._undeclared(placed, account)
+
+    def _undeclared(self, placed: Placed, account: Account) -> Finding:
+        return placed.finding(f"may be written by uid {account.uid}, though image.yaml doesn't declare it")

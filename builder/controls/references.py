@@ -1,0 +1,57 @@
+"""The published rules that controls answer to. A rule number means nothing without its standard's version."""
+
+from builder.controls.frame import Reference
+
+
+def cis(rule: str) -> Reference:
+    """Section 5 moved by one in v1.6.0, so that older numbers name other rules."""
+    return Reference(standard="CIS Docker Benchmark 1.6.0", rule=rule)
+
+
+def cis_linux(rule: str) -> Reference:
+    return Reference(standard="CIS Distribution Independent Linux Benchmark 2.0.0", rule=rule)
+
+
+def nist(rule: str) -> Reference:
+    return Reference(standard="NIST SP 800-190 (September 2017)", rule=rule)
+
+
+def srg(rule: str) -> Reference:
+    return Reference(standard="DISA Container Platform SRG V2R1", rule=rule)
+
+
+def gpos(rule: str) -> Reference:
+    return Reference(standard="DISA General Purpose Operating System SRG V3R2", rule=rule)
+
+
+def cidg(rule: str) -> Reference:
+    return Reference(standard="DISA Container Image Creation and Deployment Guide V2R0.6", rule=rule)
+
+
+def pod_security(rule: str) -> Reference:
+    return Reference(standard="Kubernetes Pod Security Standards 1.31", rule=rule)
+
+
+def dockle(rule: str) -> Reference:
+    return Reference(standard="dockle 0.4.15", rule=rule)
+
+
+def hadolint(rule: str) -> Reference:
+    return Reference(standard="hadolint 2.15.1", rule=rule)
+
+
+def oci(rule: str) -> Reference:
+    return Reference(standard="OCI Image Format Specification 1.1.0", rule=rule)
+
+
+def cwe(rule: str) -> Reference:
+    return Reference(standard="CWE 4.16", rule=f"CWE-{rule}")
+
+
+def manual(rule: str) -> Reference:
+    """The loader's and the kernel's own rules."""
+    return Reference(standard="Linux man-pages 6.9", rule=rule)
+
+
+def python_docs(rule: str) -> Reference:
+    return Reference(standard="Python 3.13 documentation", rule=rule)

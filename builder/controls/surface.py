@@ -1,0 +1,200 @@
+"""What is not in the image can't be turned against it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from pydantic import Field
+
+from builder.controls.edit import without
+from builder.controls.frame import Context, Control
+from builder.controls.lists import (
+    DOCUMENTATION,
+    DOWNLOAD_TOOLS,
+    KEPT_DOCUMENTATION,
+    PACKAGE_MANAGERS,
+    PRUNED_NAMES,
+    PRUNED_PATHS,
+    PRUNED_SUFFIXES,
+    PYTHON_INSTALLERS,
+    SHELL_PROGRAMS,
+)
+from builder.controls.programs import inside, topmost
+from builder.controls.references import cidg, cis, dockle, gpos, hadolint, nist, srg
+from builder.controls.survey import survey
+from builder.controls.unwanted import Allowed, NoPrograms
+from builder.model.base import Strict
+from builder.model.image import Image
+from builder.model.report import Finding, Severity
+from builder.model.spec import Strings
+from builder.model.tree import Entry, Kind, Rootfs
+
+
+class NoShell(NoPrograms):
+    key = "no-shell"
+    title = "No shell is in the image"
+    why = (
+        "Most exploits of a service end in `sh -c`. Without a shell an intruder has to bring his own tools "
+        "into a read-only file system."
+    )
+    remedy = "leave out bash, dash and busybox; start programs in exec form; debug with the dev profile"
+    severity = Severity.HIGH
+    references = (
+        cis("4.3"),
+        nist("4.1.2"),
+        srg("SRG-APP-000141-CTR-000315"),
+        cidg("CCI-000381"),
+    )
+    families = SHELL_PROGRAMS
+
+
+INSTALLER = re.compile(
+    rf"(?:^|/)(?:(?:site|dist)-packages|python3(?:\.[0-9]+)?)/"
+    rf"(?P<name>{'|'.join(sorted(PYTHON_INSTALLERS))})(?:-[^/]+\.dist-info)?"
+)
+"""The folder of a Python package that installs others, or of its metadata."""
+
+
+class NoPackageManager(NoPrograms):
+    key = "no-package-manager"
+    title = "Nothing in the image can install software"
+    why = (
+        "A package manager turns a foothold into a tool chest, and what it installs is in no lock, no SBOM "
+        "and no report."
+    )
+    remedy = "leave out apt, dpkg, pip and their kin; change the lock and build a new image instead"
+    severity = Severity.HIGH
+    references = (
+        srg("SRG-APP-000378-CTR-000880"),
+        gpos("SV-203720"),
+        cidg("CCI-000381"),
+        cis("4.3"),
+    )
+    families = PACKAGE_MANAGERS
+
+    def enforce(self, image: Image, parameters: Allowed, context: Context) -> Image:
+        image = super().enforce(image, parameters, context)
+        folders = [entry.path for entry in image.rootfs.values() if self._installer(entry, parameters)]
+        return without(image, folders)
+
+    def _installer(self, entry: Entry, parameters: Allowed) -> str | None:
+        if entry.kind is not Kind.DIRECTORY:
+            return None
+        match = INSTALLER.search(entry.path)
+        if match is None or match.end() != len(entry.path) or match["name"] in parameters.allow:
+            return None
+        return match["name"]
+
+    def audit(self, image: Image, parameters: Allowed, context: Context) -> Iterable[Finding]:
+        yield from super().audit(image, parameters, context)
+        named = survey(image).named
+        folders = [name for name in named if name.partition("-")[0] in PYTHON_INSTALLERS]
+        for placed in (placed for name in folders for placed in named[name]):
+            name = self._installer(placed.entry, parameters)
+            if name is not None:
+                yield placed.finding(f"belongs to '{name}', which installs Python packages")
+
+
+class NoDownloadTools(NoPrograms):
+    key = "no-download-tools"
+    title = "No program is there to fetch files, open connections or log in with"
+    why = (
+        "curl, nc and ssh are how an intruder brings tools in and data out. The service itself needs none "
+        "of them: libraries are not programs."
+    )
+    remedy = (
+        "leave out the package; fetch what is needed when the image is built, or by the service's own code"
+    )
+    severity = Severity.MEDIUM
+    references = (
+        cis("5.7"),
+        nist("4.1.2"),
+        gpos("SV-263652"),
+        cidg("CCI-000381"),
+        hadolint("DL3001"),
+    )
+    families = DOWNLOAD_TOOLS
+
+
+class LeanParameters(Strict):
+    keep: Strings = Field(default=(), description="paths that stay, with all below: /usr/share/locale")
+    prune: Strings = Field(default=(), description="further paths to remove, with all below")
+
+
+class LeanTree(Control[LeanParameters]):
+    key = "lean-tree"
+    title = "No caches, documentation, development files or leftovers of a build"
+    why = (
+        "What no process reads only adds to what has to be pulled, scanned and explained; caches and "
+        "version control folders give away how and by whom the image was made."
+    )
+    remedy = "remove it in the layer that brings it, or list it under `keep`"
+    severity = Severity.LOW
+    references = (
+        cidg("CCI-002617"),
+        dockle("DKL-DI-0005"),
+        dockle("DKL-LI-0003"),
+        hadolint("DL3009"),
+        hadolint("DL3042"),
+    )
+    parameters = LeanParameters
+
+    def enforce(self, image: Image, parameters: LeanParameters, context: Context) -> Image:
+        doomed = {path for path, _ in self._doomed(image.rootfs, parameters)}
+        if parameters.keep:
+            doomed = self._around(image.rootfs, doomed, parameters)
+        return without(image, doomed)
+
+    def _around(self, rootfs: Rootfs, doomed: set[str], parameters: LeanParameters) -> set[str]:
+        """What is kept may lie below what goes: then everything beside it goes one by one."""
+        kept = frozenset(path.strip("/") for path in parameters.keep)
+        folders = frozenset(doomed)
+        return {
+            entry.path
+            for entry in rootfs.values()
+            if inside(entry.path, folders) and not self._is_kept(entry.path, kept)
+        }
+
+    def _is_kept(self, path: str, kept: frozenset[str]) -> bool:
+        return inside(path, kept) or any(item.startswith(path + "/") for item in kept)
+
+    def audit(self, image: Image, parameters: LeanParameters, context: Context) -> Iterable[Finding]:
+        """Counts files only: packages bring empty folders like /usr/share/man as places to put things."""
+        reasons = dict(self._doomed(image.rootfs, parameters))
+        kept = frozenset(path.strip("/") for path in parameters.keep)
+        counts: Counter[str] = Counter()
+        for path, entry in image.rootfs.items() if reasons else ():
+            if entry.kind is not Kind.DIRECTORY and not self._is_kept(path, kept):
+                counts[topmost(path, reasons.keys())] += 1
+        del counts[""]
+        for path, files in sorted(counts.items()):
+            number = f" ({files} files)" if image.rootfs[path].kind is Kind.DIRECTORY else ""
+            yield Finding(message=f"{path} {reasons[path]}{number}", path=path)
+
+    def _doomed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
+        yield from self._listed(rootfs, parameters)
+        suffixes = tuple(PRUNED_SUFFIXES)
+        doc = DOCUMENTATION + "/"
+        for path, entry in rootfs.items():
+            name = path.rpartition("/")[2]
+            if name in PRUNED_NAMES:
+                yield path, PRUNED_NAMES[name]
+            elif entry.kind is Kind.DIRECTORY:
+                continue
+            elif name.endswith(suffixes):
+                yield path, next(why for suffix, why in PRUNED_SUFFIXES.items() if name.endswith(suffix))
+            elif path.startswith(doc) and entry.kind is Kind.FILE and not name.startswith(KEPT_DOCUMENTATION):
+                yield path, "is documentation"
+
+    def _listed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
+        further = [(path.strip("/"), "is on the profile's list") for path in parameters.prune]
+        for path, reason in (*PRUNED_PATHS, *further):
+            folder = path.removesuffix("/*")
+            if folder not in rootfs:
+                continue
+            if folder == path:
+                yield path, reason
+            else:
+                for entry in list(rootfs.below(folder)):
+                    if entry.path.count("/") == folder.count("/") + 1:
+                        yield entry.path, reason

@@ -1,0 +1,102 @@
+"""One pass over all that an image holds, so that a catalogue of controls does not make one each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import NamedTuple, TypeVar
+
+from builder.model.image import Image
+from builder.model.report import Finding
+from builder.model.tree import Entry, Kind
+
+T = TypeVar("T")
+
+
+class Placed(NamedTuple):
+    """An entry and where it stands: in the merged tree, or hidden in a layer below."""
+
+    entry: Entry
+    layer: str = ""
+    """Digest (or name, before it is written) of the layer; empty for the merged tree."""
+
+    def finding(self, text: str) -> Finding:
+        where = f", hidden in layer {self.layer}" if self.layer else ""
+        path = self.entry.path
+        return Finding(message=f"{path} {text}{where}", path=path, layer=self.layer)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What stands out. Each list also holds what later layers replaced or hid: it can still be read."""
+
+    named: dict[str, list[Placed]] = field(default_factory=dict)
+    """Everything by the last part of its path."""
+    setuid: list[Placed] = field(default_factory=list)
+    """Files with a setuid or setgid bit."""
+    writable: list[Placed] = field(default_factory=list)
+    """Files and directories that group or others may write."""
+    not_root: list[Placed] = field(default_factory=list)
+    """Whatever belongs to another user or group than root."""
+    special: list[Placed] = field(default_factory=list)
+    """Devices and fifos."""
+    xattrs: list[Placed] = field(default_factory=list)
+    """Whatever has extended attributes."""
+
+
+def remembered(function: Callable[[Image], T]) -> Callable[[Image], T]:
+    """Keeps the answer for the image asked about last: an audit asks dozens of times about one image.
+
+    By identity, since a tree of 50,000 entries is no cheap key.
+    """
+    last: list[tuple[Image, T]] = []
+
+    @wraps(function)
+    def remembering(image: Image) -> T:
+        for known, answer in last:
+            if known is image:
+                return answer
+        answer = function(image)
+        last[:] = [(image, answer)]
+        return answer
+
+    return remembering
+
+
+def hidden(image: Image) -> Iterator[Placed]:
+    """Files, links and special files of a layer that the merged tree doesn't show as they are there."""
+    merged = image.rootfs
+    for layer in image.layers:
+        name = layer.digest or layer.name
+        for path, entry in layer.rootfs.items():
+            shown = merged.get(path)
+            if shown is not entry and entry.kind is not Kind.DIRECTORY and shown != entry:
+                yield Placed(entry, name)
+
+
+@remembered
+def survey(image: Image) -> Survey:
+    found = Survey()
+    for entry in image.rootfs.values():
+        _note(found, Placed(entry))
+    for placed in hidden(image):
+        _note(found, placed)
+    return found
+
+
+def _note(found: Survey, placed: Placed) -> None:
+    entry = placed.entry
+    kind = entry.kind
+    found.named.setdefault(entry.path.rpartition("/")[2], []).append(placed)
+    if entry.uid or entry.gid:
+        found.not_root.append(placed)
+    if entry.xattrs:
+        found.xattrs.append(placed)
+    if kind is Kind.SYMLINK:
+        return
+    if kind is Kind.DEVICE or kind is Kind.FIFO:
+        found.special.append(placed)
+        return
+    if entry.mode & 0o022:
+        found.writable.append(placed)
+    if entry.mode & 0o6000 and kind is Kind.FILE:
+        found.setuid.append(placed)

@@ -1,0 +1,787 @@
+"""For each control: images that break it and nothing else. A control that lets one through proves nothing."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from builder.model.image import Image, Layer
+from builder.model.spec import Healthcheck
+from builder.model.tree import Kind
+from tests.unit.controls.sound import (
+    LIB,
+    PASSWD,
+    SITE,
+    Break,
+    append,
+    below,
+    change,
+    deb,
+    directory,
+    drop,
+    elf,
+    fifo,
+    file,
+    link,
+    put,
+    set_config,
+    set_env,
+    wheel,
+    with_layers,
+    without_env,
+)
+
+HIDDEN = "no-shadowed-content"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    control: str
+    name: str
+    break_: Break
+    message: str
+    """The first finding of the control, whole."""
+    mended: bool = True
+    """`enforce` of this control alone makes it sound again."""
+    also: tuple[str, ...] = ()
+    """Other controls that fire, since they look at the same thing from another side."""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.control}: {self.name}"
+
+
+def mutant(control: str, name: str, break_: Break, message: str, **more: Any) -> Mutant:
+    return Mutant(control=control, name=name, break_=break_, message=message, **more)
+
+
+def both(*breaks: Break) -> Break:
+    def broken(image: Image) -> Image:
+        for break_ in breaks:
+            image = break_(image)
+        return image
+
+    return broken
+
+
+def with_problem(image: Image) -> Image:
+    top = image.layers[-1]
+    problem = "'../etc/cron.d/x' leads out of the tree"
+    return image.replace(
+        layers=(Layer(name=top.name, digest=top.digest, rootfs=top.rootfs, problems=(problem,)),)
+    )
+
+
+def unresolved(image: Image) -> Image:
+    return with_layers(image.replace(config=image.config.replace(user="ghost")))
+
+
+HASH = "$y$j9T$abcdefgh$ijklmnop"
+TOKEN = "hf_" + "aB3" * 11 + "x"
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n"
+CAPABLE = (("security.capability", b"\x01\x00\x00\x02\x00\x04"),)
+
+ACCOUNTS = (
+    mutant("nonroot-user", "uid 0", set_config(user="0:0"), "the image runs as root (user '0:0')"),
+    mutant("nonroot-user", "no user", set_config(user=""), "the image runs as root (user '')"),
+    mutant(
+        "nonroot-user",
+        "group 0",
+        set_config(user="65532:0"),
+        "the image runs with group 0 (user '65532:0')",
+    ),
+    mutant(
+        "nonroot-user",
+        "another user than the profile's",
+        set_config(user="65534:65534"),
+        "the image runs as 65534:65534, the profile asks for 65532:65532",
+        also=("user-resolves", "declared-writable"),
+    ),
+    mutant(
+        "numeric-user",
+        "a name",
+        set_config(user="nonroot"),
+        "user 'nonroot' is not written as uid:gid in digits",
+    ),
+    mutant(
+        "user-resolves",
+        "uid not in passwd",
+        put(file("etc/passwd", PASSWD.replace("65532:65532", "65531:65532"))),
+        "uid 65532 of the user is not in /etc/passwd",
+        also=("owners-resolve", "declared-writable"),
+    ),
+    mutant(
+        "user-resolves",
+        "gid not in group",
+        put(file("etc/group", "root:x:0:\nshadow:x:42:\nnogroup:x:65534:\n")),
+        "gid 65532 of the user is not in /etc/group",
+        also=("owners-resolve",),
+    ),
+    mutant(
+        "user-resolves",
+        "no home",
+        drop("home/nonroot"),
+        "home '/home/nonroot' of uid 65532 is not a directory",
+    ),
+    mutant(
+        "user-resolves",
+        "home of another",
+        change("home/nonroot", uid=0),
+        "home/nonroot is the home of uid 65532 but owned by 0 with mode 0750",
+    ),
+    mutant(
+        "user-resolves",
+        "name without account",
+        unresolved,
+        "user 'ghost' is in no account file of the image",
+        mended=False,
+        also=("numeric-user",),
+    ),
+    mutant(
+        "locked-passwords",
+        "hash in shadow",
+        put(file("etc/shadow", f"root:{HASH}:::::::\n", 0o640)),
+        "etc/shadow gives 'root' a password",
+    ),
+    mutant(
+        "locked-passwords",
+        "empty in shadow",
+        put(file("etc/shadow", "root::::::::\n", 0o640)),
+        "etc/shadow gives 'root' an empty password",
+    ),
+    mutant(
+        "locked-passwords",
+        "empty in passwd",
+        put(file("etc/passwd", PASSWD.replace("nobody:x:", "nobody::"))),
+        "etc/passwd gives 'nobody' an empty password",
+    ),
+    mutant(
+        "locked-passwords",
+        "hash in a copy",
+        put(file("etc/shadow-", f"root:{HASH}:::::::\n", 0o640)),
+        "etc/shadow- gives 'root' a password",
+    ),
+    mutant(
+        "locked-passwords",
+        "hash in a layer below",
+        below(file("etc/shadow", f"root:{HASH}:::::::\n", 0o640)),
+        "etc/shadow gives 'root' a password, hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
+    mutant(
+        "unique-ids",
+        "second root",
+        append("etc/passwd", "toor:x:0:0::/root:/usr/sbin/nologin\n"),
+        "etc/passwd: 'toor' has uid 0",
+    ),
+    mutant(
+        "unique-ids",
+        "name twice",
+        append("etc/passwd", "nobody:x:65500:65534::/nonexistent:/usr/sbin/nologin\n"),
+        "etc/passwd: 'nobody' stands in it twice",
+    ),
+    mutant(
+        "unique-ids",
+        "gid twice",
+        append("etc/group", "staff:x:42:\n"),
+        "etc/group: 'staff' shares the id 42 with another",
+    ),
+    mutant(
+        "unique-ids",
+        "malformed line",
+        append("etc/passwd", "+nis::\n"),
+        "etc/passwd: line '+nis:...' is malformed",
+        also=("locked-passwords",),
+    ),
+    mutant(
+        "no-login-shells",
+        "bash for root",
+        put(file("etc/passwd", PASSWD.replace("/root:/usr/sbin/nologin", "/root:/bin/bash"))),
+        "etc/passwd: 'root' has the login shell '/bin/bash'",
+    ),
+    mutant(
+        "no-login-shells",
+        "empty shell field",
+        put(file("etc/passwd", PASSWD.replace("/root:/usr/sbin/nologin", "/root:"))),
+        "etc/passwd: 'root' has the login shell '/bin/sh'",
+    ),
+    mutant(
+        "account-files",
+        "shadow for all to read",
+        change("etc/shadow", mode=0o644),
+        "etc/shadow has mode 0644, wider than 0640",
+    ),
+    mutant(
+        "account-files",
+        "passwd of another group",
+        change("etc/passwd", gid=65534),
+        "etc/passwd belongs to 0:65534",
+    ),
+    mutant(
+        "account-files",
+        "passwd is a link",
+        both(put(file("etc/passwd.real", PASSWD)), put(link("etc/passwd", "passwd.real"))),
+        "etc/passwd is a symlink, not a file",
+        mended=False,
+    ),
+)
+
+PRIVILEGE = (
+    mutant(
+        "no-setuid",
+        "setuid",
+        change("usr/bin/python3.13", mode=0o4755),
+        "usr/bin/python3.13 is setuid (mode 4755)",
+    ),
+    mutant(
+        "no-setuid",
+        "setgid",
+        change("usr/bin/python3.13", mode=0o2755),
+        "usr/bin/python3.13 is setgid (mode 2755)",
+    ),
+    mutant(
+        "no-setuid",
+        "in a layer below",
+        below(elf("usr/bin/old", mode=0o6755)),
+        "usr/bin/old is setuid and setgid (mode 6755), hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
+    mutant(
+        "no-file-capabilities",
+        "cap_net_raw",
+        change("usr/bin/python3.13", xattrs=CAPABLE),
+        "usr/bin/python3.13 carries file capabilities",
+    ),
+    mutant(
+        "no-file-capabilities",
+        "in a layer below",
+        below(elf("usr/bin/ping").replace(xattrs=CAPABLE)),
+        "usr/bin/ping carries file capabilities, hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
+    mutant(
+        "no-privilege-tools",
+        "su",
+        put(*deb("libc6", "2.41-12", elf("usr/bin/su", "libc.so.6"), *())),
+        "usr/bin/su changes the user",
+        also=("owned-files",),
+    ),
+    mutant(
+        "no-privilege-tools",
+        "link",
+        put(link("usr/sbin/chroot", "../bin/python3.13")),
+        "usr/sbin/chroot changes root or namespace",
+    ),
+    mutant(
+        "no-world-writable",
+        "file",
+        change("app/server.py", mode=0o646),
+        "app/server.py is world-writable (mode 0646)",
+    ),
+    mutant(
+        "no-world-writable",
+        "scratch without sticky bit",
+        change("var/tmp", mode=0o777),
+        "var/tmp is world-writable (mode 0777)",
+    ),
+    mutant(
+        "no-world-writable",
+        "sticky elsewhere",
+        change("app", mode=0o1757),
+        "app is world-writable (mode 1757)",
+    ),
+    mutant(
+        "code-owned-by-root",
+        "owned by the user",
+        change("usr/bin/python3.13", uid=65532, gid=65532),
+        "usr/bin/python3.13 belongs to uid 65532",
+    ),
+    mutant(
+        "code-owned-by-root",
+        "group may write",
+        change("app", gid=65532, mode=0o775),
+        "app may be written by group 65532 (mode 0775)",
+    ),
+    mutant(
+        "owners-resolve",
+        "unknown uid",
+        put(directory("var/spool", uid=1234)),
+        "var/spool belongs to uid 1234, which is not in /etc/passwd",
+    ),
+    mutant(
+        "owners-resolve",
+        "unknown gid",
+        change("app/server.py", gid=1234),
+        "app/server.py belongs to gid 1234, which is not in /etc/group",
+    ),
+    mutant("no-special-files", "fifo", put(fifo("run/pipe")), "run/pipe is a fifo"),
+    mutant("no-special-files", "device", put(fifo("dev/mem", Kind.DEVICE)), "dev/mem is a device"),
+    mutant(
+        "declared-writable",
+        "declared but not there",
+        drop("models"),
+        "models is declared in image.yaml but not in the image",
+    ),
+    mutant(
+        "declared-writable",
+        "declared but not the user's",
+        change("var/lib/app", uid=0, gid=0),
+        "var/lib/app is declared in image.yaml but can't be written by uid 65532",
+    ),
+    mutant(
+        "declared-writable",
+        "can't be read",
+        change("models", mode=0o700),
+        "models is declared in image.yaml but can't be read by uid 65532",
+    ),
+    mutant(
+        "declared-writable",
+        "undeclared",
+        put(directory("var/spool", uid=65532, gid=65532)),
+        "var/spool may be written by uid 65532, though image.yaml doesn't declare it",
+    ),
+    mutant(
+        "declared-writable",
+        "undeclared through the group",
+        put(directory("var/spool", gid=65532, mode=0o775)),
+        "var/spool may be written by uid 65532, though image.yaml doesn't declare it",
+    ),
+)
+
+SURFACE = (
+    mutant("no-shell", "link", put(link("usr/bin/sh", "python3.13")), "usr/bin/sh is a shell"),
+    mutant(
+        "no-shell",
+        "in a layer below",
+        below(elf("usr/bin/bash")),
+        "usr/bin/bash is a shell, hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
+    mutant(
+        "no-shell",
+        "busybox elsewhere",
+        put(elf("app/busybox")),
+        "app/busybox holds a shell",
+    ),
+    mutant(
+        "no-package-manager",
+        "apt",
+        put(link("usr/bin/apt-get", "python3")),
+        "usr/bin/apt-get installs Debian packages",
+    ),
+    mutant(
+        "no-package-manager",
+        "ensurepip",
+        both(
+            put(file("usr/lib/python3.13/ensurepip/__init__.py")),
+            append(
+                "var/lib/dpkg/status.d/libc6.md5sums",
+                f"{'0' * 32}  usr/lib/python3.13/ensurepip/__init__.py\n",
+            ),
+        ),
+        "usr/lib/python3.13/ensurepip belongs to 'ensurepip', which installs Python packages",
+    ),
+    mutant(
+        "no-package-manager",
+        "pip",
+        put(*wheel("pip", "25.3", {"pip/__init__.py": ""})),
+        f"{SITE}/pip belongs to 'pip', which installs Python packages",
+        also=("package-set",),
+    ),
+    mutant("no-download-tools", "curl", put(elf("app/curl")), "app/curl downloads files"),
+    mutant("no-download-tools", "sshd", put(elf("app/sshd")), "app/sshd lets others log in"),
+    mutant(
+        "lean-tree",
+        "manual page",
+        both(
+            put(file("usr/share/man/man1/x.1")),
+            append("var/lib/dpkg/status.d/libc6.md5sums", f"{'0' * 32}  usr/share/man/man1/x.1\n"),
+        ),
+        "usr/share/man is documentation (1 files)",
+    ),
+    mutant(
+        "lean-tree",
+        "version control",
+        put(file("app/.git/HEAD")),
+        "app/.git is version control's, with its history (1 files)",
+    ),
+    mutant(
+        "lean-tree",
+        "log",
+        put(link("var/log/last", "other")),
+        "var/log/last is logs of a build; the image's go to the engine",
+    ),
+    mutant("lean-tree", "backup", put(file("app/server.py~")), "app/server.py~ is what an editor left"),
+    mutant(
+        "lean-tree",
+        "changelog",
+        both(
+            put(file("usr/share/doc/libc6/changelog.gz")),
+            append("var/lib/dpkg/status.d/libc6.md5sums", f"{'0' * 32}  usr/share/doc/libc6/changelog.gz\n"),
+        ),
+        "usr/share/doc/libc6/changelog.gz is documentation",
+    ),
+    mutant(
+        "lean-tree",
+        "on the profile's list",
+        put(file("app/notes.txt")),
+        "app/notes.txt is on the profile's list",
+        parameters={"prune": ("/app/notes.txt",)},
+    ),
+)
+
+CLOSURE = (
+    mutant(
+        "elf-closure",
+        "library left out",
+        drop(f"{LIB}/libm.so.6"),
+        "usr/bin/python3.13 needs 'libm.so.6', which the loader doesn't find in the image",
+        mended=False,
+    ),
+    mutant(
+        "elf-closure",
+        "loader left out",
+        put(elf("app/tool", interpreter="/lib/ld-musl-x86_64.so.1")),
+        "app/tool needs '/lib/ld-musl-x86_64.so.1', which the loader doesn't find in the image",
+        mended=False,
+    ),
+    mutant(
+        "interpreter-closure",
+        "script of a shell",
+        put(file("app/start", "#!/bin/sh\n", 0o755)),
+        "app/start is a script for '/bin/sh', which is not in the image",
+    ),
+    mutant(
+        "interpreter-closure",
+        "script by env, which is not there",
+        change("app/server.py", mode=0o755),
+        "app/server.py is a script for '/usr/bin/env', which is not in the image",
+    ),
+)
+
+SUPPLY = (
+    mutant(
+        "safe-archive",
+        "escaping name",
+        with_problem,
+        "'../etc/cron.d/x' leads out of the tree, in layer sha256:top",
+    ),
+    mutant(
+        "safe-archive",
+        "behind a link",
+        put(link("app/evil", "/etc"), directory("app/evil/x")),
+        "app/evil/x lies below a symlink",
+    ),
+    mutant(
+        "no-shadowed-content",
+        "deleted later",
+        below(file("app/old.txt")),
+        "app/old.txt is hidden by layer sha256:top",
+    ),
+    mutant(
+        "no-shadowed-content",
+        "replaced later",
+        lambda image: with_layers(
+            image,
+            Layer(
+                name="lower",
+                digest="sha256:lower",
+                rootfs=image.rootfs.with_entries([file("app/server.py", "old")]),
+            ),
+        ),
+        "app/server.py is not what the image shows there, hidden in layer sha256:lower",
+    ),
+    mutant(
+        "scanner-metadata",
+        "no os-release",
+        drop("etc/os-release"),
+        "etc/os-release is missing",
+        mended=False,
+    ),
+    mutant(
+        "scanner-metadata",
+        "nameless os-release",
+        put(file("usr/lib/os-release", "NAME=Debian\nVERSION_ID=13\n")),
+        "etc/os-release doesn't say ID",
+        mended=False,
+    ),
+    mutant(
+        "scanner-metadata",
+        "no package database",
+        drop("var/lib/dpkg"),
+        "neither var/lib/dpkg/status.d nor var/lib/dpkg/status lists a package",
+        mended=False,
+        also=("package-set", "owned-files"),
+    ),
+    mutant(
+        "scanner-metadata",
+        "broken stanza",
+        put(file("var/lib/dpkg/status.d/odd", "Package: odd\n")),
+        "var/lib/dpkg/status.d/odd lacks Package, Version or Architecture",
+        mended=False,
+    ),
+    mutant(
+        "scanner-metadata",
+        "wheel without METADATA",
+        drop(f"{SITE}/demo-1.0.dist-info/METADATA"),
+        f"{SITE}/demo-1.0.dist-info has no METADATA",
+        mended=False,
+    ),
+    mutant(
+        "owned-files",
+        "a file more",
+        put(file("usr/lib/extra.bin")),
+        "usr/lib/extra.bin belongs to no package and isn't declared",
+        mended=False,
+    ),
+    mutant(
+        "owned-files",
+        "a folder more",
+        put(file("opt/tool/a"), file("opt/tool/b")),
+        "opt (2 files) belongs to no package and isn't declared",
+        mended=False,
+    ),
+    mutant(
+        "owned-files",
+        "a program among the configuration",
+        put(elf("etc/tool")),
+        "etc/tool belongs to no package and isn't declared",
+        mended=False,
+    ),
+    mutant(
+        "owned-files",
+        "a changed module",
+        put(file(f"{SITE}/demo/more.py", "y = 3\n")),
+        f"{SITE}/demo/more.py is not what its wheel recorded",
+        mended=False,
+    ),
+    mutant(
+        "package-set",
+        "a package more",
+        put(*deb("extra", "1.0")),
+        "package 'extra' 1.0 is not in the lock",
+        mended=False,
+    ),
+    mutant(
+        "package-set",
+        "another version",
+        put(*deb("base-files", "13.9", file("usr/lib/os-release", "ID=debian\nVERSION_ID=13\n"))),
+        "package 'base-files' is 13.9, but 13.8 is locked",
+        mended=False,
+    ),
+    mutant(
+        "package-set",
+        "a wheel less",
+        drop(f"{SITE}/demo", f"{SITE}/demo-1.0.dist-info"),
+        "wheel 'demo' 1.0 is locked but not in the image",
+        mended=False,
+    ),
+    mutant(
+        "max-size",
+        "a large file",
+        put(file("app/weights.bin", b"\0" * 2_000_000)),
+        "the image is 2.0 MB unpacked, 1 MB are allowed",
+        mended=False,
+    ),
+)
+
+SECRETS = (
+    mutant(
+        "no-secrets",
+        "variable by its name",
+        set_env("DB_PASSWORD", "hunter2!"),
+        "variable 'DB_PASSWORD' is named like a secret and has a value",
+        mended=False,
+    ),
+    mutant(
+        "no-secrets",
+        "variable by its look",
+        set_env("UPSTREAM", "https://me:hunter2@host.example.test/"),
+        "variable 'UPSTREAM' holds a password in a URL",
+        mended=False,
+    ),
+    mutant(
+        "no-secrets",
+        "label",
+        lambda image: image.replace(config=image.config.with_labels({"hub": TOKEN})),
+        "label 'hub' holds a Hugging Face token",
+        mended=False,
+    ),
+    mutant(
+        "no-secrets",
+        "history",
+        lambda image: image.replace(history=("RUN |1 NPM_TOKEN=s3cr3tvalue npm ci",)),
+        "step 1 of the history sets 'NPM_TOKEN'",
+        mended=False,
+    ),
+    mutant("no-secrets", "key", put(file("app/key", KEY)), "app/key holds a private key", mended=False),
+    mutant(
+        "no-secrets",
+        "file by its name",
+        put(file("app/.netrc", "machine x\n")),
+        "app/.netrc holds passwords for hosts",
+        mended=False,
+    ),
+    mutant(
+        "no-secrets",
+        "file by its place",
+        put(file("home/nonroot/.aws/credentials", "[default]\n")),
+        "home/nonroot/.aws/credentials holds keys of a cloud",
+        mended=False,
+        also=("owned-files",),
+    ),
+    mutant(
+        "no-secrets",
+        "in a layer below",
+        below(file("app/.env", f"HF_TOKEN={TOKEN}\n")),
+        "app/.env holds settings that are secrets as a rule, hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
+)
+
+CONFIGURATION = (
+    mutant(
+        "safe-path",
+        "relative",
+        set_env("PATH", "/usr/bin:bin"),
+        "PATH holds 'bin', which is not absolute",
+    ),
+    mutant("safe-path", "empty", set_env("PATH", "/usr/bin:"), "PATH holds '', which is not absolute"),
+    mutant("safe-path", "unset", without_env("PATH"), "PATH is not set, so that each engine takes its own"),
+    mutant(
+        "safe-path",
+        "anybody's",
+        set_env("LD_LIBRARY_PATH", "/tmp/lib"),
+        "LD_LIBRARY_PATH holds '/tmp/lib', which is the user's own",
+    ),
+    mutant(
+        "safe-path",
+        "may be written",
+        set_env("LD_PRELOAD", "/usr/lib/x.so /var/tmp/y.so"),
+        "LD_PRELOAD holds '/var/tmp/y.so', which may be written by the user",
+    ),
+    mutant(
+        "safe-path",
+        "home",
+        set_env("PYTHONPATH", "/home/nonroot/lib"),
+        "PYTHONPATH holds '/home/nonroot/lib', which is the user's own",
+    ),
+    mutant(
+        "exec-entrypoint",
+        "not there",
+        set_config(entrypoint=("serve",)),
+        "entrypoint starts 'serve', which is not in the image",
+        mended=False,
+    ),
+    mutant(
+        "exec-entrypoint",
+        "shell form",
+        set_config(entrypoint=("/bin/sh", "-c", "serve")),
+        "entrypoint is in shell form: '/bin/sh -c serve'",
+        mended=False,
+    ),
+    mutant(
+        "exec-entrypoint",
+        "not executable",
+        set_config(entrypoint=("/app/server.py",)),
+        "entrypoint starts '/app/server.py', which the user may not execute (mode 0644)",
+        mended=False,
+    ),
+    mutant(
+        "exec-entrypoint",
+        "a folder",
+        set_config(entrypoint=("/app",)),
+        "entrypoint starts '/app', which is a directory",
+        mended=False,
+    ),
+    mutant(
+        "exec-entrypoint",
+        "none",
+        set_config(entrypoint=()),
+        "neither entrypoint nor cmd is set",
+        mended=False,
+    ),
+    mutant(
+        "exec-entrypoint",
+        "workdir not there",
+        set_config(workdir="/srv"),
+        "workdir '/srv' is not a directory of the image",
+        mended=False,
+    ),
+    mutant("healthcheck", "none", set_config(healthcheck=None), "no health check is set", mended=False),
+    mutant(
+        "healthcheck",
+        "shell form",
+        set_config(healthcheck=Healthcheck(command=("true",)), healthcheck_shell=True),
+        "the health check is in shell form: 'true'",
+        mended=False,
+    ),
+    mutant(
+        "healthcheck",
+        "not there",
+        set_config(healthcheck=Healthcheck(command=("/app/health",))),
+        "the health check starts '/app/health', which is not in the image",
+        mended=False,
+    ),
+    mutant(
+        "declared-ports",
+        "privileged",
+        set_config(ports=("80/tcp", "8000/tcp")),
+        "port 80/tcp is exposed, which is below 1024",
+    ),
+    mutant(
+        "declared-ports",
+        "undeclared",
+        set_config(ports=("8000/tcp", "9000/tcp")),
+        "port 9000/tcp is exposed but not declared in image.yaml",
+    ),
+    mutant(
+        "declared-ports",
+        "not exposed",
+        set_config(ports=()),
+        "port 8000/tcp is declared in image.yaml but not exposed",
+    ),
+    mutant(
+        "oci-labels",
+        "no title",
+        lambda image: image.replace(config=image.config.replace(labels=image.config.labels[:2])),
+        "label 'org.opencontainers.image.title' is missing or empty",
+    ),
+    mutant(
+        "python-startup",
+        "working directory first",
+        without_env("PYTHONSAFEPATH"),
+        "variable PYTHONSAFEPATH is not set",
+    ),
+    mutant(
+        "python-startup",
+        "code in a .pth",
+        put(
+            *wheel(
+                "demo",
+                "1.0",
+                {"demo.pth": "import demo\n", "demo/__init__.py": "x = 1\n", "demo/more.py": "y = 2\n"},
+            )
+        ),
+        f"{SITE}/demo.pth holds code that runs at every start of Python",
+        mended=False,
+    ),
+    mutant(
+        "python-startup",
+        "sitecustomize",
+        put(
+            *wheel(
+                "demo",
+                "1.0",
+                {"sitecustomize.py": "", "demo/__init__.py": "x = 1\n", "demo/more.py": "y = 2\n"},
+            )
+        ),
+        f"{SITE}/sitecustomize.py runs at every start of Python",
+        mended=False,
+    ),
+)
+
+MUTANTS = (*ACCOUNTS, *PRIVILEGE, *SURFACE, *CLOSURE, *SUPPLY, *SECRETS, *CONFIGURATION)

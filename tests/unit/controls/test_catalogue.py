@@ -1,0 +1,119 @@
+"""The whole catalogue: nothing fires on a sound image, each mutant is caught by its control and no other."""
+
+import re
+
+import pytest
+
+from builder.controls.audit import Audited, audit, audit_one
+from builder.controls.catalogue import BY_KEY, CATALOGUE
+from builder.controls.frame import AnyControl, Context
+from builder.controls.harden import harden
+from builder.model.image import Image
+from builder.model.plan import PlannedControl
+from builder.model.report import Outcome
+from tests.unit.controls.mutants import MUTANTS, Mutant
+from tests.unit.controls.sound import image, lock, plan, planned
+
+SOUND = image()
+PLAN = plan()
+LOCK = lock()
+CONTEXT = Context(plan=PLAN, lock=LOCK)
+
+every_control = pytest.mark.parametrize("control", CATALOGUE, ids=lambda control: control.key)
+every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+
+
+def controls_for(mutant: Mutant) -> tuple[PlannedControl, ...]:
+    own = planned(mutant.control, **mutant.parameters)
+    return tuple(own if control.key == mutant.control else control for control in PLAN.controls)
+
+
+def failed(results: tuple[Audited, ...]) -> set[str]:
+    return {result.key for result in results if result.outcome is Outcome.FAILED}
+
+
+def test_sound_image_has_no_finding() -> None:
+    results = audit(SOUND, PLAN, LOCK, PLAN.controls)
+    assert [finding.message for result in results for finding in result.findings] == []
+    assert {result.outcome for result in results} == {Outcome.PASSED}
+
+
+@every_mutant
+def test_mutant_is_caught_by_its_control_and_no_other(mutant: Mutant) -> None:
+    results = audit(mutant.break_(SOUND), PLAN, LOCK, controls_for(mutant))
+    assert failed(results) == {mutant.control, *mutant.also}
+
+
+@every_mutant
+def test_finding_says_what_is_wrong(mutant: Mutant) -> None:
+    control = planned(mutant.control, **mutant.parameters)
+    assert audit_one(mutant.break_(SOUND), control, CONTEXT).findings[0].message == mutant.message
+
+
+def enforced(broken: Image, mutant: Mutant) -> tuple[Image, PlannedControl]:
+    control = planned(mutant.control, **mutant.parameters)
+    return BY_KEY[control.key].enforce(broken, control.parameters, CONTEXT), control
+
+
+@every_mutant
+def test_enforce_mends_what_can_be_mended(mutant: Mutant) -> None:
+    after, control = enforced(mutant.break_(SOUND), mutant)
+    expected = Outcome.PASSED if mutant.mended else Outcome.FAILED
+    assert audit_one(after, control, CONTEXT).outcome is expected
+
+
+@every_mutant
+def test_enforcing_twice_changes_nothing_more(mutant: Mutant) -> None:
+    after, control = enforced(mutant.break_(SOUND), mutant)
+    assert BY_KEY[control.key].enforce(after, control.parameters, CONTEXT) is after
+
+
+@every_control
+def test_enforce_leaves_a_sound_image_alone(control: AnyControl) -> None:
+    assert control.enforce(SOUND, planned(control.key).parameters, CONTEXT) is SOUND
+
+
+def test_hardening_a_sound_image_changes_nothing() -> None:
+    assert harden(SOUND, PLAN, LOCK).changes == {}
+
+
+@every_mutant
+def test_hardening_mends_hidden_content_too(mutant: Mutant) -> None:
+    hardened = harden(mutant.break_(SOUND), PLAN, LOCK)
+    assert hardened.image.layers == ()
+    if "no-shadowed-content" in mutant.also:
+        results = audit(hardened.image, PLAN, LOCK, PLAN.controls)
+        assert failed(results) == set()
+
+
+@every_control
+def test_every_control_has_a_mutant(control: AnyControl) -> None:
+    assert control.key in {mutant.control for mutant in MUTANTS}
+
+
+@every_control
+def test_every_control_is_told_in_words(control: AnyControl) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", control.key)
+    for text in (control.title, control.why, control.remedy):
+        assert len(text) > 20
+    assert not control.title.endswith(".")
+    assert not control.remedy.endswith(".")
+    assert control.why.endswith(".")
+
+
+@every_control
+def test_every_control_answers_to_a_published_rule_with_its_version(control: AnyControl) -> None:
+    assert control.references
+    for reference in control.references:
+        assert re.search(r"\d", reference.standard)
+        assert reference.rule
+
+
+@every_control
+def test_parameters_are_described(control: AnyControl) -> None:
+    for name, field in control.parameters.model_fields.items():
+        assert field.description, name
+
+
+def test_keys_are_unique() -> None:
+    assert len(BY_KEY) == len(CATALOGUE)
