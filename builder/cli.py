@@ -17,7 +17,7 @@ from builder import __version__
 from builder.errors import InputError, TemperError
 
 if TYPE_CHECKING:
-    from builder.pipeline import Workshop
+    from builder.workplace import Workplace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,12 +96,18 @@ def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
     logging.getLogger("temper").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def workshop(context: click.Context, *, offline: bool = False, locked: bool = False) -> "Workshop":
+def workplace(context: click.Context, *, offline: bool = False, locked: bool = False) -> "Workplace":
+    from builder.config.workspace import Workspace
     from builder.console import progress_for
-    from builder.pipeline import Workshop
+    from builder.packages.store import Store
+    from builder.workplace import Workplace
 
-    return Workshop.here(
-        Path.cwd(), progress_for(sys.stderr, quiet=context.obj), offline=offline, locked=locked
+    return Workplace(
+        workspace=Workspace.here(Path.cwd()),
+        store=Store.default(),
+        progress=progress_for(sys.stderr, quiet=context.obj),
+        offline=offline,
+        locked=locked,
     )
 
 
@@ -117,7 +123,7 @@ def list_(context: click.Context, names: bool, as_json: bool) -> None:
     """List the images and profiles that can be built here."""
     from builder import show
 
-    listing = show.listing(workshop(context).workspace)
+    listing = show.listing(workplace(context).workspace)
     if names:
         print("\n".join(row["name"] for row in listing["images"]))
     elif as_json:
@@ -134,8 +140,9 @@ def list_(context: click.Context, names: bool, as_json: bool) -> None:
 def plan(context: click.Context, image: str, profile: str, as_json: bool) -> None:
     """Show what would be built, and which control asks for what."""
     from builder import show
+    from builder.workplace import plan as make_plan
 
-    planned = workshop(context).plan(image, profile)
+    planned = make_plan(workplace(context), image, profile)
     if as_json:
         print_json(show.plan_data(planned))
     else:
@@ -149,12 +156,15 @@ def plan(context: click.Context, image: str, profile: str, as_json: bool) -> Non
 @click.pass_context
 def lock(context: click.Context, image: str, profile: str, as_json: bool) -> None:
     """Lock the image's packages and wheels to what the archive and the index hold now."""
-    shop = workshop(context)
-    locked = shop.make_lock(shop.plan(image, profile))
+    from builder.locks import relock
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context)
+    locked = relock(place, make_plan(place, image, profile))
     if as_json:
         print_json({"path": str(locked.path), "moved": list(locked.moved)})
     else:
-        print(f"{locked.path}: " + ("; ".join(locked.moved) if locked.moved else "nothing moved"))
+        print(f"{locked.path}: " + ("; ".join(locked.moved) or "nothing moved"))
 
 
 @cli.command()
@@ -174,8 +184,11 @@ def render(
     output: Path,
 ) -> None:
     """Write the definition: Dockerfile, layers and run contract, a complete build context."""
-    shop = workshop(context, offline=offline, locked=locked)
-    shop.render(shop.plan(image, profile), platform, output)
+    from builder.pipeline import render as write
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context, offline=offline, locked=locked)
+    write(place, make_plan(place, image, profile), platform, output)
     print(output)
 
 
@@ -195,11 +208,13 @@ def render(
 @click.pass_context
 def build(context: click.Context, image: str, profile: str, as_json: bool, **options: Any) -> None:
     """Build, harden and audit an image; load it where an engine answers."""
-    from builder.pipeline import BuildOptions
+    from builder.pipeline import Options
+    from builder.pipeline import build as run
+    from builder.workplace import plan as make_plan
 
-    shop = workshop(context, offline=options.pop("offline"), locked=options.pop("locked"))
-    result = shop.build(shop.plan(image, profile), BuildOptions(**options))
-    present(result.report, "json" if as_json else "text", result.folder)
+    place = workplace(context, offline=options.pop("offline"), locked=options.pop("locked"))
+    built = run(place, make_plan(place, image, profile), Options(**options))
+    present(built.report, "json" if as_json else "text", built.folder)
 
 
 def present(report: Any, form: str, folder: Path | None = None) -> None:
@@ -217,37 +232,30 @@ def present(report: Any, form: str, folder: Path | None = None) -> None:
 @click.argument("image")
 @with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
 @click.pass_context
-def audit(
-    context: click.Context,
-    image: str,
-    profile: str,
-    output: Path | None,
-    platform: str | None,
-    form: str,
-) -> None:
+def audit(context: click.Context, image: str, profile: str, form: str, **options: Any) -> None:
     """Look at a finished image again, every layer of it, without an engine.
 
     OUTPUT is where `build` wrote it.
     """
-    shop = workshop(context, offline=True)
-    present(shop.audit(shop.plan(image, profile), platform, output), form)
+    examine(context, image, profile, form, {**options, "engine": "none"})
 
 
 @cli.command()
 @click.argument("image")
 @with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
 @click.pass_context
-def verify(
-    context: click.Context,
-    image: str,
-    profile: str,
-    output: Path | None,
-    platform: str | None,
-    form: str,
-) -> None:
+def verify(context: click.Context, image: str, profile: str, form: str, **options: Any) -> None:
     """Audit a finished image and run the live suites in a container started by its run contract."""
-    shop = workshop(context)
-    present(shop.verify(shop.plan(image, profile), platform, output), form)
+    examine(context, image, profile, form, {**options, "engine": "required", "verify": True})
+
+
+def examine(context: click.Context, image: str, profile: str, form: str, options: dict[str, Any]) -> None:
+    from builder.pipeline import Options
+    from builder.pipeline import audit as run
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context, locked=True)
+    present(run(place, make_plan(place, image, profile), Options(**options)), form)
 
 
 @cli.command()

@@ -6,13 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.config.plan import lock_profile
-from builder.errors import GoneError, LockError, NetworkError, StoreError
+from builder.errors import ArchiveError, GoneError, LockError, NetworkError, StoreError
 from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
 from builder.model.package import Package
 from builder.model.plan import Plan
 from builder.packages.bases import find_base
+from builder.packages.deb import unpack_deb
 from builder.packages.download import Download, fetch
-from builder.packages.lock import differences, inputs_digest, lock_text, make_lock, package_downloads, read_lock
+from builder.packages.lock import (
+    differences,
+    inputs_digest,
+    lock_text,
+    make_lock,
+    package_downloads,
+    read_lock,
+)
 from builder.packages.unpack import unpack
 from builder.workplace import Workplace
 
@@ -146,3 +154,19 @@ def wheel_downloads(plan: Plan, wheels: tuple[LockedWheel, ...], platform: str) 
         Download(url=urls[wheel.filename], sha256=wheel.sha256, size=wheel.size, name=wheel.filename)
         for wheel in wheels
     )
+
+
+def busybox(place: Workplace, section: LockedPlatform) -> Path:
+    """A static busybox for the toolbox that live suites bring along, out of its locked package.
+
+    Raises `ArchiveError` where the package holds none.
+    """
+    [locked] = section.toolbox
+    if not place.store.has(locked.sha256):
+        fetch(place.store, package_downloads((locked,)), place.progress, offline=place.offline)
+    package = unpack_deb(place.store, locked)
+    for entry in package.entries:
+        if entry.path.endswith("bin/busybox") and entry.content is not None:
+            with entry.content.open() as stream:
+                return place.store.blob(place.store.put(stream.read()))
+    raise ArchiveError(f"{locked.path}: holds no busybox")

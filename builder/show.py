@@ -3,6 +3,7 @@
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from builder.config.parse import parse_image, parse_profile
 from builder.controls.catalogue import CATALOGUE
 from builder.controls.frame import AnyControl
 from builder.errors import InputError
@@ -26,7 +27,6 @@ def table(rows: Rows, indent: str = "  ") -> str:
 
 
 def listing(workspace: "Workspace") -> dict[str, Any]:
-    from builder.config.parse import parse_image, parse_profile
 
     images = [
         {"name": name, "description": parse_image(folder / "image.yaml").description, "path": str(folder)}
@@ -35,9 +35,7 @@ def listing(workspace: "Workspace") -> dict[str, Any]:
     profiles = []
     for name, path in sorted(workspace.profiles().items()):
         profile = parse_profile(path)
-        profiles.append(
-            {"name": name, "title": profile.title, "extends": profile.extends, "path": str(path)}
-        )
+        profiles.append({"name": name, "title": profile.title, "extends": profile.extends, "path": str(path)})
     return {"images": images, "profiles": profiles}
 
 
@@ -88,7 +86,12 @@ def plan_text(plan: Plan) -> str:
         packages += [(name, "wheel, asked by image") for name in spec.python.requirements]
     titles = {control.key: control.title for control in CATALOGUE}
     controls: Rows = [
-        (item.key, parameters_text(item.parameters.model_dump(by_alias=True)), item.asked_by, titles[item.key])
+        (
+            item.key,
+            parameters_text(item.parameters.model_dump(by_alias=True)),
+            item.asked_by,
+            titles[item.key],
+        )
         for item in plan.controls
     ]
     sections = [table(head, ""), "packages", table(packages), f"controls ({len(controls)})", table(controls)]

@@ -36,12 +36,16 @@ def plan(place: Workplace, image: str, profile: str) -> Plan:
     return planned
 
 
+def host_platform() -> str:
+    return MACHINES.get(host.machine(), f"linux/{host.machine()}")
+
+
 def chosen_platform(planned: Plan, wanted: str | None) -> str:
     """The platform to build for: this machine's unless one is named.
 
     Raises `InputError` where the image isn't made for it.
     """
-    found = wanted or MACHINES.get(host.machine(), f"linux/{host.machine()}")
+    found = wanted or host_platform()
     if found not in planned.spec.platforms:
         there = ", ".join(planned.spec.platforms)
         raise InputError(f"--platform: image '{planned.image}' is not made for '{found}'; it has: {there}")
@@ -57,5 +61,7 @@ def created(lock_date: int) -> int:
     if not text:
         return lock_date
     if not text.isdecimal() or int(text) >= 2**33:
-        raise InputError(f"SOURCE_DATE_EPOCH: '{text}' is not a number of seconds since 1970; correct or unset it")
+        raise InputError(
+            f"SOURCE_DATE_EPOCH: '{text}' is not a number of seconds since 1970; correct or unset it"
+        )
     return int(text)

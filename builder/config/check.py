@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from builder.config.document import Document
 from builder.config.problems import Location, Problem, spelt, suggested
 from builder.model.spec import ImageSpec
@@ -15,6 +13,8 @@ from builder.packages.bases import BASES
 
 PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """Debian Policy 5.6.1."""
+PLAIN_REQUIREMENT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(==[0-9]+(\.[0-9]+)*)?")
+"""What most people write: surely good, without loading the parser of the whole of PEP 508."""
 KERNEL = ("/proc", "/sys", "/dev")
 """The engine mounts these over whatever the image holds."""
 SYSTEM = (
@@ -73,12 +73,20 @@ def package_names(names: Iterable[str]) -> Found:
 
 def _requirements(spec: ImageSpec, _: Path) -> Found:
     for number, text in enumerate(spec.python.requirements if spec.python else ()):
-        at: Location = ("python", "requirements", number)
-        try:
-            if Requirement(text).url:
-                yield at, f"'{text}' names a place; write name and version, since wheels come from the index"
-        except InvalidRequirement:
-            yield at, f"'{text}' is not a requirement; write one such as 'numpy==2.4.0' (PEP 508)"
+        if not PLAIN_REQUIREMENT.fullmatch(text) and (wrong := _requirement_problem(text)):
+            yield ("python", "requirements", number), wrong
+
+
+def _requirement_problem(text: str) -> str:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - 20 ms, seldom needed
+
+    try:
+        url = Requirement(text).url
+    except InvalidRequirement:
+        return f"'{text}' is not a requirement; write one such as 'numpy==2.4.0' (PEP 508)"
+    if url:
+        return f"'{text}' names a place; write name and version, since wheels come from the index"
+    return ""
 
 
 def _files(spec: ImageSpec, folder: Path) -> Found:

@@ -3,15 +3,14 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from builder.errors import InputError, StoreError
 from builder.image.compress import Blob
 from builder.image.config import CONFIG, INDEX, LAYER, MANIFEST, compact, config_data
+from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layers import hexadecimal, layer_blob, split
 from builder.model.image import Image, Layer
 from builder.packages.store import Store
@@ -28,7 +27,7 @@ def assemble(image: Image, store: Store, folder: Path, *, name: str) -> Image:
     names = [layer.name for layer in parts]
     config = compact(config_data(image.config, list(zip(names, blobs, strict=True))))
     manifest = compact(_manifest(config, blobs, dict(image.annotations)))
-    with _replaced_as_a_whole(folder, store) as temporary:
+    with replaced_as_a_whole(folder, store, marker="oci-layout") as temporary:
         target = temporary / "blobs" / "sha256"
         target.mkdir(parents=True)
         for blob in blobs:
@@ -51,12 +50,12 @@ def layer_files(layers: Sequence[Layer]) -> tuple[str, ...]:
 
 
 def link_layers(image: Image, store: Store, folder: Path) -> tuple[str, ...]:
-    """Puts the blobs of an assembled image into a definition's `layers/`; returns their names.
+    """Puts the blobs of an image whose layers are in the store into a definition's `layers/`.
 
-    Layers of an older build go away.
+    Returns their names there. Layers of an older build go away.
     """
     names = layer_files(image.layers)
-    with _plain_errors(folder):
+    with plain_errors(folder):
         target = folder / "layers"
         target.mkdir(parents=True, exist_ok=True)
         for older in target.glob("[0-9][0-9]-*.tar.gz"):
@@ -105,60 +104,3 @@ def _index(manifest: bytes, platform: str, name: str) -> dict[str, Any]:
         "annotations": {"org.opencontainers.image.ref.name": name},
     }
     return {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}
-
-
-@contextmanager
-def _plain_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StoreError(
-            f"'{folder}': can't be written: {reason}; free room or choose another folder"
-        ) from None
-
-
-@contextmanager
-def _replaced_as_a_whole(folder: Path, store: Store) -> Iterator[Path]:
-    """A new folder that takes the place of `folder` when the block ends well, and is gone when it doesn't.
-
-    One process at a time works on the same folder, and sweeps what a killed one left there.
-    """
-    folder = folder.absolute()
-    fresh = folder.with_name(f".{folder.name}.partial")
-    old = folder.with_name(f".{folder.name}.old")
-    lock = hashlib.sha256(os.fsencode(folder)).hexdigest()
-    with store.lock(f"layout-{lock}"), _plain_errors(folder):
-        _refuse_foreign(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if old.exists() and not folder.exists():  # killed between the two renames below
-            old.rename(folder)
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        try:
-            fresh.mkdir()
-            yield fresh
-            _exchange(fresh, folder, old)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _exchange(fresh: Path, folder: Path, old: Path) -> None:
-    if not folder.exists():
-        fresh.rename(folder)
-        return
-    folder.rename(old)
-    try:
-        fresh.rename(folder)
-    except BaseException:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """What stands there is about to be removed: it had better be a layout."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise InputError(f"'{folder}': is not a folder; choose another place for the image")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "oci-layout").is_file():
-        raise InputError(f"'{folder}': holds something else than an image; choose another folder for it")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import EngineError
 from builder.image.docker_archive import docker_archive
-from builder.image.engine_errors import address, broken_off, refused, unreachable
+from builder.image.engine_errors import address, broken_off, knock, refused, unreachable
 from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import LABEL, is_dead, session
 from builder.image.running import Container, Mount, engine_arguments
@@ -39,6 +39,10 @@ class Engine:
 
         Raises `EngineError`, telling apart an absent engine, a missing permission and one that's broken.
         """
+        try:
+            knock(address())
+        except OSError as error:
+            raise unreachable(address(), error) from None
         import docker  # noqa: PLC0415 - 0.2 s, for those who need an engine only
         import docker.errors  # noqa: PLC0415
         import requests  # noqa: PLC0415

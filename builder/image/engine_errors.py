@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 
 from builder.errors import EngineError
 
@@ -13,6 +14,14 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM}
 def address() -> str:
     """Where the engine is expected."""
     return os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+
+
+def knock(where: str) -> None:
+    """Raises the `OSError` of a Unix socket that can't be connected to; other addresses are let pass."""
+    scheme, _, path = where.partition("://")
+    if scheme in ("unix", "http+unix"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(path)
 
 
 def unreachable(where: str, error: BaseException) -> EngineError:

@@ -14,6 +14,9 @@ from builder.model.spec import State, Writable
 if TYPE_CHECKING:
     from docker import APIClient
 
+SHARED = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - names of mount points
+"""Scratch space that any user may write to, as programs expect of it."""
+
 Told = Callable[[str], AbstractContextManager[None]]
 
 
@@ -61,10 +64,15 @@ def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dic
 
 
 def tmpfs_options(contract: RunContract, item: Writable) -> str:
-    """With the user's ids: runc gives a tmpfs the mode of the folder that it covers, whatever `mode` says."""
+    """With the user's ids: runc gives a tmpfs the mode of the folder that it covers, whatever `mode` says.
+
+    The same text as in the rendered run contract; a test holds the two together, since rooms side by side
+    don't import each other.
+    """
     uid, _, gid = contract.user.partition(":")
     owner = f",uid={uid},gid={gid or uid}" if uid.isdecimal() else ""
-    return f"rw,{'exec' if item.exec else 'noexec'},nosuid,nodev,size={item.size}{owner},mode=1777"
+    mode = "1777" if item.path in SHARED else "0700"
+    return f"rw,nosuid,nodev,{'exec' if item.exec else 'noexec'},size={item.size}{owner},mode={mode}"
 
 
 def _bind(mount: Mount) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def unpacked(span: Span, packing: Packing, skip: int = 0, digest: Any = None) ->
     """The uncompressed bytes from `skip` compressed ones on; `digest` is fed with the compressed ones."""
     chunks = _hashed(span.chunks(skip), digest)
     if packing.kind == "gzip":
-        return _gunzip(chunks, span, packing if skip == 0 else None)
+        return _gunzip(chunks, span, packing if skip == 0 else Packing(kind="gzip"))
     if packing.kind == "zstd":
         return _unzstd(chunks, span)
     return chunks
@@ -96,7 +96,13 @@ def _hashed(chunks: Iterator[bytes], digest: Any) -> Iterator[bytes]:
         yield chunk
 
 
-def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing | None) -> Iterator[bytes]:
+def _next_member(data: bytes, span: Span) -> Any:
+    if not data.startswith(GZIP[:1]):
+        raise ArchiveError(f"{span.problem_prefix}: more data follows its gzip data")
+    return isal_zlib.decompressobj(31)
+
+
+def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing) -> Iterator[bytes]:
     plain = packed = 0
     member = isal_zlib.decompressobj(31)
     fresh = True
@@ -106,9 +112,8 @@ def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing | None) -> Ite
             data = chunk
             while data:
                 if member.eof:
-                    if packing is not None:
-                        packing.mark(plain, packed - len(data))
-                    member = isal_zlib.decompressobj(31)
+                    packing.mark(plain, packed - len(data))
+                    member = _next_member(data, span)
                 piece = member.decompress(data, PIECE)
                 fresh = False
                 plain += len(piece)

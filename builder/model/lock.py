@@ -61,6 +61,8 @@ class LockedPlatform(Strict):
     packages: Annotated[tuple[LockedPackage, ...], BeforeValidator(as_tuple)]
     held_back: Annotated[tuple[HeldBack, ...], BeforeValidator(as_tuple)] = ()
     wheels: Annotated[tuple[LockedWheel, ...], BeforeValidator(as_tuple)] = ()
+    toolbox: Annotated[tuple[LockedPackage, ...], BeforeValidator(as_tuple)] = ()
+    """What live verification brings along and mounts read-only; never part of the image."""
 
 
 class Lock(Strict):

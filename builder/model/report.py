@@ -51,10 +51,10 @@ class ControlResult(Strict):
     title: str
     severity: Severity
     asked_by: str
-    changes: int = 0
-    """Entries and config values that enforcing it changed."""
+    changed: tuple[str, ...] = ()
+    """What enforcing it changed, a line each."""
     audit: Outcome
-    findings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     live: Outcome
     checks: tuple[CheckResult, ...] = ()
     waiver: str = ""

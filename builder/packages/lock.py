@@ -81,13 +81,16 @@ def _resolve(
     )
     architectures = {ARCHITECTURES[platform]: platform for platform in sorted(plan.spec.platforms)}
     universes: Iterator[Universe] = load_universes(store, base, releases, architectures, progress)
-    resolutions: dict[str, Resolution] = {}
-    for platform in architectures.values():
-        universe = next(universes)
-        progress.stage(f"resolving packages of {universe.label}")
-        held = load_held()
-        resolutions[platform] = (resolve(universe, requests, held), resolve(universe, (TOOLBOX,), held))
-    return resolutions
+    return {  # no universe has a name here: two at once would double the memory
+        platform: _resolve_both(next(universes), requests, progress) for platform in architectures.values()
+    }
+
+
+def _resolve_both(
+    universe: Universe, requests: tuple[PackageRequest, ...], progress: Progress
+) -> tuple[Resolution, Resolution]:
+    progress.stage(f"resolving packages of {universe.label}")
+    return resolve(universe, requests, load_held()), resolve(universe, (TOOLBOX,), load_held())
 
 
 def _locked_date(lock: Lock | None, archive: str, suite: str) -> int:

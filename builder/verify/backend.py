@@ -36,7 +36,6 @@ class ContainerHost(testinfra.host.Host):
             return module
         return super().__getattr__(name)
 
-
     def run_expect(self, expected: list[int], command: str, *args: str, **kwargs: Any) -> CommandResult:
         """Like check_output: says what was run and what it said, where testinfra prints its own objects."""
         __tracebackhide__ = True

@@ -36,6 +36,10 @@ class LiveResult:
     not_run: tuple[str, ...] = ()
     """What was not checked and why."""
 
+    @property
+    def ran(self) -> bool:
+        return bool(self.controls or self.suites)
+
 
 def not_run(reason: str) -> LiveResult:
     """For builds without an engine."""

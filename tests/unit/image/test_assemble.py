@@ -11,6 +11,7 @@ import pytest
 
 from builder.errors import InputError, StoreError
 from builder.image import assemble as module
+from builder.image import folder
 from builder.image.assemble import assemble, link_layers
 from builder.image.layout import read_layout
 from builder.model.image import Image
@@ -180,7 +181,7 @@ def test_kill_9_leaves_no_half_layout_and_the_next_run_is_fine(
     before = contents(out)
 
     def killed() -> None:
-        setattr(module, place, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        setattr(folder if place == "_exchange" else module, place, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         assemble(image, store, out, name=NAME)
 
     assert in_child(killed) == -signal.SIGKILL
@@ -224,7 +225,7 @@ def test_a_folder_of_something_else_is_not_replaced(image: Image, store: Store, 
     with pytest.raises(InputError) as error:
         assemble(image, store, thesis.parent, name=NAME)
     assert str(error.value) == (
-        f"'{thesis.parent}': holds something else than an image; choose another folder for it"
+        f"'{thesis.parent}': holds something else ('oci-layout' is not there); choose another folder"
     )
     assert error.value.exit_code == 2
     assert thesis.exists()
@@ -234,7 +235,7 @@ def test_a_file_is_not_replaced(image: Image, store: Store, tmp_path: Path) -> N
     (tmp_path / "oci").touch()
     with pytest.raises(InputError) as error:
         assemble(image, store, tmp_path / "oci", name=NAME)
-    assert str(error.value) == f"'{tmp_path}/oci': is not a folder; choose another place for the image"
+    assert str(error.value) == f"'{tmp_path}/oci': is not a folder; choose another place"
 
 
 def test_two_builds_at_once_leave_one_whole_layout(image: Image, store: Store, tmp_path: Path) -> None:

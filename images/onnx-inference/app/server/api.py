@@ -127,9 +127,7 @@ async def _read(request: Request, limit: int, take: Callable[[int], None]) -> by
 
 
 def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(
-        f"the body is larger than {limit} bytes, the limit here (ONNX_MAX_REQUEST)"
-    )
+    return TooLargeError(f"the body is larger than {limit} bytes, the limit here (ONNX_MAX_REQUEST)")
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -78,7 +78,7 @@ class InferenceQueue:
             await asyncio.wait({waiting}, timeout=self._timeout)
             if not job.done():
                 raise OutOfTimeError(f"no result after {self._timeout:g} seconds")
-            return job.result()
+            return waiting.result()
         finally:  # out of time, or the server is being stopped
             if not job.done():
                 options.terminate = True

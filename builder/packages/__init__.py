@@ -1,0 +1,1 @@
+"""Packages of the distribution and of Python: indexes, trust, locks, downloads, unpacking."""

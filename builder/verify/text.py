@@ -1,0 +1,172 @@
+"""A report for people: what was built, how it stands, what to do. Plain text, 100 columns, no colours."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from builder.controls.catalogue import BY_KEY
+from builder.model.report import CheckResult, ControlResult, Outcome, Report
+
+WIDTH = 100
+SHOWN = 8
+"""Findings of one control that are printed; report.json has them all."""
+WORDS = {Outcome.FAILED: "FAILED", Outcome.NONE: "-"}
+"""Of the rest, the word is the value: `not run` must never look like `passed`."""
+
+
+def plain_text(report: Report) -> str:
+    blocks = [head(report), controls(report), suites(report), *failures(report), *notes(report)]
+    return "\n\n".join(block for block in blocks if block) + f"\n\n{verdict(report)}\n"
+
+
+def word(outcome: Outcome) -> str:
+    return WORDS.get(outcome, outcome.value)
+
+
+def head(report: Report) -> str:
+    kinds = Counter(row.kind for row in report.packages)
+    packages = ", ".join(
+        plural(kinds[kind], name)
+        for kind, name in (("deb", "Debian package"), ("wheel", "wheel"))
+        if kinds[kind]
+    )
+    size = (
+        f"{megabytes(report.size)} in {plural(report.layers, 'layer')}, {megabytes(report.unpacked)} unpacked"
+    )
+    rows = [
+        ("image", f"{report.image}, profile {report.profile}, {report.platform}"),
+        ("digest", report.digest),
+        ("tag", report.tag or "none: not loaded into an engine"),
+        ("created", report.created),
+        ("size", f"{size}, {plural(report.files, 'file')}"),
+        ("packages", packages or "none"),
+    ]
+    return "\n".join(f"{name:<9} {value}" for name, value in rows)
+
+
+def megabytes(size: int) -> str:
+    """Powers of ten, as disks and registries count."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def controls(report: Report) -> str:
+    heading = ("control", "severity", "enforced", "audit", "live")
+    rows = [heading, *map(row, report.controls)]
+    widths = [max(len(line[column]) for line in rows) for column in range(len(heading))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in rows
+    )
+
+
+def row(control: ControlResult) -> tuple[str, ...]:
+    enforced = plural(len(control.changed), "change") if control.changed else "-"
+    return control.key, control.severity.value, enforced, word(control.audit), live(control)
+
+
+def live(control: ControlResult) -> str:
+    """`passed 4 of 5` where a check was skipped: the control as a whole is then not proven."""
+    done = sum(check.outcome is Outcome.PASSED for check in control.checks)
+    if done and control.live is Outcome.NOT_RUN:
+        return f"{done} of {len(control.checks)} passed, rest not run"
+    return word(control.live)
+
+
+def suites(report: Report) -> str:
+    if not report.suites:
+        return ""
+    counts = Counter(check.outcome for check in report.suites)
+    order = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.NOT_RUN, Outcome.PASSED)
+    said = ", ".join(f"{counts[outcome]} {word(outcome)}" for outcome in order if counts[outcome])
+    return f"run contract and the image's own tests: {said}"
+
+
+def failures(report: Report) -> Iterator[str]:
+    for control in report.controls:
+        if control.outcome is Outcome.FAILED:
+            yield "\n".join(
+                [f"FAILED {control.key} ({control.severity}): {control.title}", *reasons(control)]
+            )
+    failed = [check for check in report.suites if check.outcome is Outcome.FAILED]
+    if failed:
+        yield "\n".join(["FAILED live tests", *bullets(map(check_line, failed))])
+
+
+def reasons(control: ControlResult) -> Iterator[str]:
+    found = [finding.message for finding in control.findings]
+    found += [check_line(check) for check in control.checks if check.outcome is Outcome.FAILED]
+    yield from bullets(found[:SHOWN])
+    if len(found) > SHOWN:
+        yield f"  and {len(found) - SHOWN} more; report.json has them all"
+    yield from wrapped(f"what to do: {BY_KEY[control.key].remedy}", "  ")
+
+
+def check_line(check: CheckResult) -> str:
+    return f"{check.name}: {check.message}" if check.message else check.name
+
+
+def bullets(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield from wrapped(line, "  - ")
+
+
+def wrapped(text: str, indent: str) -> list[str]:
+    """Long words are left whole: a path or digest must stay one that can be copied."""
+    return textwrap.wrap(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def notes(report: Report) -> Iterator[str]:
+    waived = [f"{control.key}: {control.waiver}" for control in report.controls if control.waiver]
+    for title, lines in (
+        ("waived", waived),
+        ("switched off", report.switched_off),
+        ("not run", (*report.not_run, *skipped(report))),
+    ):
+        if lines:
+            yield "\n".join([title, *bullets(lines)])
+
+
+def skipped(report: Report) -> list[str]:
+    """Tests that skipped themselves, folded by their reason."""
+    checks = [*report.suites, *(check for control in report.controls for check in control.checks)]
+    names: dict[str, list[str]] = {}
+    for check in checks:
+        if check.outcome in (Outcome.NOT_RUN, Outcome.NOT_ASSESSED):
+            names.setdefault(check.message or check.outcome.value, []).append(check.name)
+    return [
+        f"{found[0]}: {reason}" if len(found) == 1 else f"{len(found)} live tests: {reason}"
+        for reason, found in names.items()
+    ]
+
+
+def verdict(report: Report) -> str:
+    """The last line, since that is what stays on the screen. It says `passes` only of what was looked at."""
+    counts = Counter(control.outcome for control in report.controls)
+    total = plural(len(report.controls), "control")
+    details = [f"{counts[kind]} {kind}" for kind in (Outcome.WAIVED, Outcome.NOT_ASSESSED, Outcome.NOT_RUN)]
+    extra = "".join(f", {text}" for text in details if not text.startswith("0 "))
+    if not report.passed:
+        tests = sum(check.outcome is Outcome.FAILED for check in report.suites)
+        live_tests = f" and {plural(tests, 'live test')}" if tests else ""
+        failed = f"{counts[Outcome.FAILED]} of {total}{live_tests}"
+        return f"{report.image} FAILS profile {report.profile}: {failed} failed{extra}"
+    limit = "" if is_complete(report) else ", as far as it was checked"
+    passed = f"{counts[Outcome.PASSED]} of {total} passed"
+    return f"{report.image} passes profile {report.profile}{limit}: {passed}{extra}"
+
+
+def is_complete(report: Report) -> bool:
+    unknown = {Outcome.NOT_RUN, Outcome.NOT_ASSESSED}
+    parts = {part for control in report.controls for part in (control.audit, control.live)}
+    return not report.not_run and not unknown & (parts | {check.outcome for check in report.suites})

@@ -1,0 +1,192 @@
+"""What of the engine can be tested without one: the contract in its words, and an engine that isn't there."""
+
+import gc
+import io
+import os
+import socket
+import subprocess
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from builder.errors import ArchiveError, EngineError
+from builder.image.assemble import assemble
+from builder.image.docker_archive import docker_archive
+from builder.image.engine import Engine
+from builder.image.layout import find_image, read_archive
+from builder.image.leftovers import is_dead, session
+from builder.image.running import Mount, engine_arguments, tmpfs_options
+from builder.model.contract import RunContract
+from builder.model.spec import State, Writable
+from builder.render.contract import tmpfs_options as rendered_tmpfs_options
+
+CONTRACT = RunContract(
+    image="temper/test:hardened",
+    name="test",
+    user="65532:65532",
+    workdir="/app",
+    env=(("PATH", "/usr/bin"),),
+    entrypoint=("python3",),
+    cmd=(),
+    ports=(8000,),
+    tmpfs=(Writable(path="/tmp"), Writable(path="/jit", size="1g", exec=True)),
+    state=(State(path="/models"), State(path="/data", mode="rw")),
+    memory="512m",
+    pids=128,
+    cpus=1.5,
+    shm="64m",
+    stop_signal="SIGTERM",
+)
+
+
+def test_the_contract_is_told_to_the_engine_word_by_word() -> None:
+    assert engine_arguments(CONTRACT, [Mount(source=Path("/srv/models"), target="/models")]) == {
+        "image": "temper/test:hardened",
+        "user": "65532:65532",
+        "working_dir": "/app",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": "512m",
+        "memswap_limit": "512m",
+        "pids_limit": 128,
+        "nano_cpus": 1_500_000_000,
+        "shm_size": "64m",
+        "stop_signal": "SIGTERM",
+        "tmpfs": {
+            "/tmp": "rw,nosuid,nodev,noexec,size=64m,uid=65532,gid=65532,mode=1777",
+            "/jit": "rw,nosuid,nodev,exec,size=1g,uid=65532,gid=65532,mode=0700",
+        },
+        "ports": {"8000/tcp": ("127.0.0.1", None)},
+        "mounts": [
+            {"Type": "bind", "Source": "/srv/models", "Target": "/models", "ReadOnly": True},
+            {"Type": "volume", "Target": "/data", "ReadOnly": False},
+        ],
+    }
+
+
+@pytest.mark.parametrize("item", CONTRACT.tmpfs, ids=str)
+def test_scratch_space_is_mounted_as_the_rendered_contract_says(item: Writable) -> None:
+    assert tmpfs_options(CONTRACT, item) == rendered_tmpfs_options(CONTRACT, item)
+
+
+def refused(monkeypatch, path: Path) -> EngineError:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with pytest.raises(EngineError) as error:
+        Engine.connect()
+    assert error.value.exit_code == 3
+    return error.value
+
+
+def test_no_engine_at_all(monkeypatch, tmp_path: Path) -> None:
+    assert str(refused(monkeypatch, tmp_path / "none.sock")) == (
+        f"no container engine at 'unix://{tmp_path}/none.sock': nothing is there; "
+        "start Docker or Podman, or set DOCKER_HOST"
+    )
+
+
+def test_an_engine_that_was_stopped(monkeypatch, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "old.sock"))
+    assert str(refused(monkeypatch, tmp_path / "old.sock")) == (
+        f"no container engine answers at 'unix://{tmp_path}/old.sock': connection refused; "
+        "start Docker or Podman, or set DOCKER_HOST"
+    )
+
+
+def test_no_permission_on_the_socket(monkeypatch, tmp_path: Path) -> None:
+    path = tmp_path / "d.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0)
+        as_root = os.geteuid() == 0
+        try:
+            if as_root:
+                os.seteuid(65534)
+            error = refused(monkeypatch, path)
+        finally:
+            if as_root:
+                os.seteuid(0)
+    assert str(error) == (
+        f"no permission to use the container engine at 'unix://{path}'; "
+        "add yourself to the group 'docker' and log in again, or set DOCKER_HOST to an engine of your own"
+    )
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_something_that_is_no_engine(monkeypatch, tmp_path: Path) -> None:
+    path = tmp_path / "odd.sock"
+
+    def hang_up(listener: socket.socket) -> None:
+        while True:
+            try:
+                listener.accept()[0].close()
+            except OSError:
+                return
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=hang_up, args=(listener,), daemon=True)
+        thread.start()
+        message = str(refused(monkeypatch, path))
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert message.startswith(f"the container engine at 'unix://{path}' can't be used: ")
+    assert message.endswith("; check DOCKER_HOST and the engine")
+    gc.collect()  # the SDK leaves its socket open, which is told of here and not in another test
+
+
+def test_an_address_that_makes_no_sense(monkeypatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "nonsense://here")
+    with pytest.raises(EngineError) as error:
+        Engine.connect()
+    assert str(error.value) == (
+        "the container engine at 'nonsense://here' can't be used: "
+        "invalid bind address protocol: nonsense://here; check DOCKER_HOST and the engine"
+    )
+
+
+def test_the_stream_for_docker_load_is_an_archive_as_docker_saves_them(image, store, tmp_path, plain) -> None:
+    made = assemble(image, store, tmp_path / "oci", name="x")
+    path = tmp_path / "stream.tar"
+    path.write_bytes(b"".join(docker_archive(find_image(tmp_path / "oci"))))
+    with tarfile.open(path) as archive:
+        names = archive.getnames()
+    assert names[0] == "manifest.json"
+    assert names[2:] == ["000/layer.tar", "001/layer.tar", "002/layer.tar"]
+    back = read_archive(path)
+    assert [layer.diff_id for layer in back.layers] == [layer.diff_id for layer in made.layers]
+
+
+def test_a_flipped_byte_is_found_before_the_stream_ends(image, store, tmp_path: Path) -> None:
+    made = assemble(image, store, tmp_path / "oci", name="x")
+    path = tmp_path / "oci/blobs/sha256" / made.layers[0].digest[7:]
+    data = bytearray(path.read_bytes())
+    data[4] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+    out = io.BytesIO()
+    with pytest.raises(ArchiveError) as error:
+        out.writelines(docker_archive(find_image(tmp_path / "oci")))
+    assert str(error.value).startswith(
+        f"'{path}': {made.layers[0].digest}: is damaged: its bytes are sha256:"
+    )
+
+
+def test_a_session_that_lives_is_not_dead() -> None:
+    assert not is_dead(session())
+
+
+def test_a_session_of_a_process_that_ended_is_dead() -> None:
+    with subprocess.Popen(["sleep", "100"]) as process:
+        label = f"{session().partition('.')[0]}.{process.pid}.1"
+        process.kill()
+    assert is_dead(label)
+
+
+def test_a_session_elsewhere_is_never_known_to_be_dead() -> None:
+    assert not is_dead("another-boot-4026531836.1.2")
