@@ -6,6 +6,7 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -218,9 +219,21 @@ def fetch_indexes(store: Store, wanted: Iterable[tuple[Release, str]], progress:
     sources = [_source(release, path) for release, path in missing]
     progress.stage("fetching package indexes")
     fetch(store, [download for download, _ in sources], progress)
-    for (release, path), (download, suffix) in zip(missing, sources, strict=True):
-        if suffix:
-            _decompress(store, store.blob(download.sha256), suffix, _listed(release, path), download.name)
+    with ThreadPoolExecutor(2) as pool:  # xz takes a second for each large one, outside of Python's lock
+        done = [
+            pool.submit(
+                _decompress,
+                store,
+                store.blob(download.sha256),
+                suffix,
+                _listed(release, path),
+                download.name,
+            )
+            for (release, path), (download, suffix) in zip(missing, sources, strict=True)
+            if suffix
+        ]
+        for future in done:
+            future.result()
 
 
 def _listed(release: Release, path: str) -> Listed:

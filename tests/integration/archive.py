@@ -174,6 +174,13 @@ def signing_key(name: str) -> Any:
     return pysequoia.Tsk.generate(f"Test {name} <{name}@example.test>")
 
 
+ALWAYS = (
+    Deb(name="base-files", architecture="all", files={"etc/os-release": b"ID=debian\n"}),
+    Deb(name="busybox-static", architecture="all", files={"usr/bin/busybox": b"\x7fELF"}),
+)
+"""What every lock asks for; the first suite holds them, unless a test brings its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalArchive:
     """The archives `debian` and `debian-security` of one release, below `root`."""
@@ -203,8 +210,10 @@ class LocalArchive:
         security: Iterable[Deb] = (),
         **options: Any,
     ) -> None:
-        """All three suites; `options` are those of `publish_suite`."""
-        self.publish_suite("debian", self.codename, debs, **options)
+        """All three suites, `ALWAYS` included; `options` are those of `publish_suite`."""
+        own = tuple(debs)
+        missing = (deb for deb in ALWAYS if deb.name not in {one.name for one in own})
+        self.publish_suite("debian", self.codename, (*own, *missing), **options)
         self.publish_suite("debian", f"{self.codename}-updates", updates, **options)
         self.publish_suite("debian-security", f"{self.codename}-security", security, **options)
 

@@ -17,9 +17,9 @@ from builder.packages.download import fetch
 from builder.packages.lock import differences, lock_text, make_lock, package_downloads, read_lock
 from builder.packages.store import Store
 from builder.progress import Silent
-from tests.integration.archive import DATE, DAY, Deb, LocalArchive, Signing, flip, signing_key
+from tests.integration.archive import ALWAYS, DATE, DAY, Deb, LocalArchive, Signing, flip, signing_key
 
-BASE = Deb(name="base-files", architecture="all", files={"etc/os-release": b"ID=debian\n"})
+BASE = ALWAYS[0]
 LIB = Deb(name="lib", version="2.0", architecture="all", files={"usr/lib/lib.so": b"x" * 999})
 APP = Deb(name="app", architecture="all", depends="lib (>= 2)")
 INRELEASE = "debian: dists/trixie/InRelease"
@@ -225,7 +225,7 @@ def test_a_refused_index_is_not_remembered_as_seen(archive: LocalArchive, store:
 
 def test_the_index_of_another_suite(archive: LocalArchive, store: Store) -> None:
     archive.publish([BASE])
-    archive.publish_suite("debian", "trixie", [BASE], says="sid")
+    archive.publish_suite("debian", "trixie", ALWAYS, says="sid")
     assert said(TrustError, store) == (
         f"{INRELEASE}: is the index of 'sid', not of 'trixie'; use another mirror"
     )

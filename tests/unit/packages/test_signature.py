@@ -44,7 +44,7 @@ def test_unsigned(keyring: Path, data: bytes) -> None:
     assert said(data, keyring) == "x: is not signed; use a mirror that serves the distribution's signed index"
 
 
-@pytest.mark.parametrize("change", [(b"Label", b"Lobel"), (b"Debian\n", b"Debian\n\n"), (b"- - ", b"- ")])
+@pytest.mark.parametrize("change", [(b"Label", b"Lobel"), (b"Debian\n", b"Debian\n\n")])
 def test_tampered(keyring: Path, change: tuple[bytes, bytes]) -> None:
     assert said(signed(TEXT).replace(*change), keyring) == (
         "x: its signature is bad: the text was changed after it was signed, or the key has expired; "
