@@ -22,7 +22,8 @@ class Client:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        transport = httpx.ASGITransport(make_app(service), raise_app_exceptions=False)
+        self.app = make_app(service)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://server.test", timeout=60)
         self.runner = asyncio.Runner()
 

@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import os
 import sys
 
 import uvicorn
@@ -56,11 +57,22 @@ def main() -> int:
     service = Service(settings)
     server = uvicorn.Server(server_config(service))
     service.on_failure = lambda: setattr(server, "should_exit", True)
-    server.run()
+    try:
+        server.run()
+    except SystemExit:  # uvicorn's, where it could not listen; it has logged why
+        return end(service, 1)
     if service.failure:
         sys.stderr.write(f"{service.failure}\n")
-        return 1
-    return 0 if server.started else 1
+    return end(service, 1 if service.failure or not server.started else 0)
+
+
+def end(service: Service, code: int) -> int:
+    """A model that is still being loaded can't be interrupted, and Python must not tear down around it."""
+    if service.loading.is_alive():
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":
