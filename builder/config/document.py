@@ -194,7 +194,7 @@ def _key_problem(node: yaml.Node) -> str:
         return "a YAML alias can't be a key; write the key out"
     if not node.value.strip("\0 \t\n"):
         return "an empty key; give it a name"
-    return "holds a NUL character; remove it" if "\0" in node.value else ""
+    return _unusable(node.value)
 
 
 def _scalar(node: yaml.ScalarNode, at: Location, document: Document) -> Any:
@@ -207,11 +207,20 @@ def _scalar(node: yaml.ScalarNode, at: Location, document: Document) -> Any:
         return _refuse(document, at, f"'{node.tag}' is a YAML tag; remove it", None)
     if tag == "null":
         return _refuse(document, at, "no value; write one, or remove it", None)
-    if "\0" in text:
-        return _refuse(document, at, "holds a NUL character; remove it", None)
+    if wrong := _unusable(text):
+        return _refuse(document, at, wrong, None)
     if (node.style is None or tag != "str") and (surprise := _surprise(text, tag)):
         return _refuse(document, at, f'{surprise}, or text in quotes: "{text}"', None)
     return READERS[tag](text)
+
+
+def _unusable(text: str) -> str:
+    """Escapes in double quotes can name what no file, argument or variable can hold."""
+    if "\0" in text:
+        return "holds a NUL character; remove it"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "holds half of a surrogate pair; write the character itself"
+    return ""
 
 
 def _surprise(text: str, tag: str) -> str:

@@ -112,9 +112,17 @@ def test_syntax_in_plain_words(tmp_path: Path, text: str, line: int, said: str) 
     assert [(problem.line, problem.text) for problem in found.problems] == [(line, said)]
 
 
-def test_escaped_nul_is_refused(tmp_path: Path) -> None:
-    (problem,) = document(tmp_path, 'a: "x\\0y"').problems
-    assert problem.text == "holds a NUL character; remove it"
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x\\0y", "holds a NUL character; remove it"),
+        ("\\ud83d\\ude00", "holds half of a surrogate pair; write the character itself"),
+    ],
+)
+@pytest.mark.parametrize("line", ['a: "{}"', '"{}": a'])
+def test_escapes_of_what_nothing_can_hold(tmp_path: Path, line: str, text: str, said: str) -> None:
+    (problem,) = document(tmp_path, line.format(text)).problems
+    assert problem.text == said
 
 
 def test_empty_key_is_refused(tmp_path: Path) -> None:
@@ -127,7 +135,7 @@ def test_tags_on_quoted_text_are_no_way_around(tmp_path: Path) -> None:
     assert [problem.at for problem in found.problems] == [("a",), ("b",), ("c",)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(alphabet=st.sampled_from("ab:-#{}[]\"'|>&*!%@?,~\n\t 01.\0\x85\ufeff"), max_size=40))
 def test_no_text_makes_reading_fail(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"
