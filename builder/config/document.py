@@ -159,12 +159,11 @@ def _value(node: yaml.Node, at: Location, document: Document) -> Any:
         return [_value(item, (*at, number), document) for number, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node, at, document)
-    return _refuse(document, at, f"'{node.tag}' is a YAML tag; remove it", None)
+    return _refuse(document, at, f"'{node.tag}' is a YAML tag; remove it")
 
 
-def _refuse(document: Document, at: Location, text: str, instead: Any) -> Any:
+def _refuse(document: Document, at: Location, text: str) -> None:
     document.problems.append(document.problem(at, text))
-    return instead
 
 
 def _mapping(node: yaml.MappingNode, at: Location, document: Document) -> dict[str, Any]:
@@ -201,17 +200,21 @@ def _scalar(node: yaml.ScalarNode, at: Location, document: Document) -> Any:
     text, tag = node.value, node.tag.removeprefix(TAG)
     if node.style is None:
         document.texts[at] = text
-    if node.tag == ALIAS:
-        return _refuse(document, at, f"'*{text}' is a YAML alias; write the value out", None)
-    if tag != "null" and tag not in READERS:
-        return _refuse(document, at, f"'{node.tag}' is a YAML tag; remove it", None)
-    if tag == "null":
-        return _refuse(document, at, "no value; write one, or remove it", None)
-    if wrong := _unusable(text):
-        return _refuse(document, at, wrong, None)
-    if (node.style is None or tag != "str") and (surprise := _surprise(text, tag)):
-        return _refuse(document, at, f'{surprise}, or text in quotes: "{text}"', None)
+    if wrong := _scalar_problem(node, tag) or _unusable(text):
+        return _refuse(document, at, wrong)
     return READERS[tag](text)
+
+
+def _scalar_problem(node: yaml.ScalarNode, tag: str) -> str:
+    if tag == ALIAS:
+        return f"'*{node.value}' is a YAML alias; write the value out"
+    if tag == "null":
+        return "no value; write one, or remove it"
+    if tag not in READERS:
+        return f"'{node.tag}' is a YAML tag; remove it"
+    if (node.style is None or tag != "str") and (surprise := _surprise(node.value, tag)):
+        return f'{surprise}, or text in quotes: "{node.value}"'
+    return ""
 
 
 def _unusable(text: str) -> str:
