@@ -1,0 +1,156 @@
+"""The ELF facts against pyelftools' on real files, and on files that lie."""
+
+import io
+import struct
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.tree import NO_FACTS, Elf, Facts
+from builder.rootfs.elf import facts, is_interesting
+
+REAL = [Path(sys.executable).resolve(), *Path(sysconfig.get_paths()["stdlib"], "lib-dynload").glob("*.so")][
+    :12
+]
+
+
+def expected(path: Path) -> Elf:
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        dynamic = next(segment for segment in elf.iter_segments("PT_DYNAMIC"))
+        tags = {"DT_NEEDED": [], "DT_SONAME": [], "DT_RPATH": [], "DT_RUNPATH": []}
+        for tag in dynamic.iter_tags():
+            if tag.entry.d_tag in tags:
+                tags[tag.entry.d_tag].append(getattr(tag, tag.entry.d_tag[3:].lower()))
+        interpreters = [segment.get_interp_name() for segment in elf.iter_segments("PT_INTERP")]
+        stack = next(segment for segment in elf.iter_segments("PT_GNU_STACK"))
+        return Elf(
+            machine={"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}[elf["e_machine"]],
+            needed=tuple(tags["DT_NEEDED"]),
+            soname=next(iter(tags["DT_SONAME"]), None),
+            rpath=tuple(folder for path in tags["DT_RPATH"] for folder in path.split(":")),
+            runpath=tuple(folder for path in tags["DT_RUNPATH"] for folder in path.split(":")),
+            interpreter=next(iter(interpreters), None),
+            executable_stack=bool(stack["p_flags"] & 1),
+        )
+
+
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
+def test_says_what_pyelftools_says(path: Path) -> None:
+    with path.open("rb") as file:
+        assert facts(file) == Facts(elf=expected(path))
+
+
+STRINGS = b"\0libc.so.6\0libm.so.6\0self.so\0$ORIGIN::/opt/lib\0"
+
+
+def elf(
+    *,
+    wide: bool = True,
+    order: str = "<",
+    machine: int = 62,
+    flags: int = 6,
+    tags: dict[int, int] | None = None,
+) -> bytes:
+    """A file with the three segments that count: all of it loaded at 0x1000, dynamic, stack."""
+    found = tags if tags is not None else {1: 1, 14: 21, 29: 29, 5: 0x1000 + 512, 10: len(STRINGS)}
+    pair = struct.Struct(order + ("qQ" if wide else "iI"))
+    dynamic = b"".join(pair.pack(*tag) for tag in [*found.items(), (0, 0)])
+    segments = [(1, 4, 0, 0x1000, 600), (2, 4, 256, 0x1100, len(dynamic)), (0x6474E551, flags, 0, 0, 0)]
+    if wide:
+        head = struct.pack(order + "HHIQQQIHHHHHH", 3, machine, 1, 0, 64, 0, 0, 64, 56, 3, 0, 0, 0)
+        table = b"".join(
+            struct.pack(order + "IIQQQQQQ", k, f, o, a, a, s, s, 1) for k, f, o, a, s in segments
+        )
+    else:
+        head = struct.pack(order + "HHIIIIIHHHHHH", 3, machine, 1, 0, 52, 0, 0, 52, 32, 3, 0, 0, 0)
+        table = b"".join(
+            struct.pack(order + "IIIIIIII", k, o, a, a, s, s, f, 1) for k, f, o, a, s in segments
+        )
+    ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
+    return (ident + head + table).ljust(256, b"\0") + dynamic.ljust(256, b"\0") + STRINGS.ljust(100, b"\0")
+
+
+def facts_of(data: bytes) -> Facts:
+    return facts(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_reads_both_widths_and_byte_orders(wide: bool, order: str) -> None:
+    assert facts_of(elf(wide=wide, order=order)) == Facts(
+        elf=Elf(
+            machine="x86_64",
+            needed=("libc.so.6",),
+            soname="self.so",
+            runpath=("$ORIGIN", ".", "/opt/lib"),
+        )
+    )
+
+
+def test_an_executable_stack_is_seen() -> None:
+    found = facts_of(elf(flags=7)).elf
+    assert found is not None
+    assert found.executable_stack
+
+
+def test_other_machines_go_by_their_number() -> None:
+    found = facts_of(elf(machine=243)).elf
+    assert found is not None
+    assert found.machine == "243"
+
+
+def test_a_static_file_needs_nothing() -> None:
+    assert facts_of(elf(tags={})) == Facts(elf=Elf(machine="x86_64"))
+
+
+def test_a_part_of_a_larger_file_is_looked_at_alone() -> None:
+    data = elf()
+    assert facts(io.BytesIO(b"x" * 100 + data + b"y" * 100), 100, len(data)) == facts_of(data)
+
+
+def test_tables_beyond_the_part_are_not_read() -> None:
+    data = elf()
+    assert facts(io.BytesIO(data), 0, 520) == NO_FACTS
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{1: 10_000, 5: 0x1200, 10: 50}, {1: 1, 5: 0x999, 10: 50}, {1: 1, 5: 0x1200, 10: 1 << 40}, {1: 1}],
+    ids=["name outside the table", "table not loaded", "huge table", "no table"],
+)
+def test_files_that_no_loader_takes_have_no_facts(tags: dict[int, int]) -> None:
+    assert facts_of(elf(tags=tags)) == NO_FACTS
+
+
+@given(st.lists(st.tuples(st.integers(4, 599), st.integers(0, 255)), max_size=4), st.integers(0, 612))
+def test_damage_never_raises(changes: list[tuple[int, int]], length: int) -> None:
+    data = bytearray(elf())
+    for at, value in changes:
+        data[at] = value
+    facts_of(bytes(data[:length]))
+
+
+@pytest.mark.parametrize(
+    ("data", "shebang"),
+    [
+        (b"#!/usr/bin/python3 -I\nprint()", "/usr/bin/python3 -I"),
+        (b"#! /bin/sh", "/bin/sh"),
+        (b"#!/bin/sh\r\n", "/bin/sh"),
+        (b"#!" + b"x" * 1000, "x" * 254),
+        (b"#!\n", ""),
+        (b"#!/\xff\n", "/\\xff"),
+    ],
+)
+def test_shebang(data: bytes, shebang: str) -> None:
+    assert facts_of(data) == Facts(shebang=shebang)
+
+
+@pytest.mark.parametrize("data", [b"", b"#", b"\x7fEL", b"text"])
+def test_other_files_have_no_facts(data: bytes) -> None:
+    assert (facts_of(data), is_interesting(data)) == (NO_FACTS, False)
