@@ -8,6 +8,8 @@ PROFILE ?= hardened
 # a container engine: auto (found, or installed where we may), none
 ENGINE ?= auto
 export ENGINE
+# every start would compile the toolkit again
+unexport PYTHONDONTWRITEBYTECODE
 
 TEMPER := .venv/bin/temper
 BUILD_FLAGS ?=

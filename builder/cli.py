@@ -277,8 +277,9 @@ def explain(control: str, as_json: bool) -> None:
 def schema(kind: str) -> None:
     """Print the JSON Schema of image.yaml or of a profile, for editors."""
     from builder.config.schema import schema as schema_of
+    from builder.controls.catalogue import BY_KEY
 
-    print_json(schema_of(kind))
+    print_json(schema_of(kind, BY_KEY))
 
 
 @cli.command()
