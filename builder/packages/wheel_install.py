@@ -74,8 +74,11 @@ def install_wheel(store: Store, path: Path, locked: LockedWheel, python: str) ->
 
 
 def _reason(error: Exception, locked: LockedWheel) -> str:
-    issues = getattr(error, "issues", None) or [str(error) or type(error).__name__]
-    return "; ".join(str(issue).removeprefix(f"In {locked.filename}, ") for issue in issues)
+    if isinstance(error, AssertionError):
+        return "an entry point names no function"
+    words = error.args[-1] if error.args else type(error).__name__  # the last is the text, if any is
+    issues = getattr(error, "issues", None) or [words]
+    return "; ".join(str(issue).removeprefix(f"In {locked.filename}, ").rstrip(".") for issue in issues)
 
 
 def _check_members(archive: zipfile.ZipFile, name: str, limit: int) -> None:
