@@ -206,10 +206,10 @@ def render(
 @click.option("--verify", is_flag=True, help="Run the live suites too, where an engine answers.")
 @AS_JSON
 @click.pass_context
-def build(context: click.Context, image: str, profile: str, as_json: bool, **options: Any) -> None:
+def build(context: click.Context, /, image: str, profile: str, as_json: bool, **options: Any) -> None:
     """Build, harden and audit an image; load it where an engine answers."""
-    from builder.pipeline import Options
     from builder.pipeline import build as run
+    from builder.stages import Options
     from builder.workplace import plan as make_plan
 
     place = workplace(context, offline=options.pop("offline"), locked=options.pop("locked"))
@@ -232,7 +232,7 @@ def present(report: Any, form: str, folder: Path | None = None) -> None:
 @click.argument("image")
 @with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
 @click.pass_context
-def audit(context: click.Context, image: str, profile: str, form: str, **options: Any) -> None:
+def audit(context: click.Context, /, image: str, profile: str, form: str, **options: Any) -> None:
     """Look at a finished image again, every layer of it, without an engine.
 
     OUTPUT is where `build` wrote it.
@@ -244,14 +244,14 @@ def audit(context: click.Context, image: str, profile: str, form: str, **options
 @click.argument("image")
 @with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
 @click.pass_context
-def verify(context: click.Context, image: str, profile: str, form: str, **options: Any) -> None:
+def verify(context: click.Context, /, image: str, profile: str, form: str, **options: Any) -> None:
     """Audit a finished image and run the live suites in a container started by its run contract."""
     examine(context, image, profile, form, {**options, "engine": "required", "verify": True})
 
 
 def examine(context: click.Context, image: str, profile: str, form: str, options: dict[str, Any]) -> None:
-    from builder.pipeline import Options
     from builder.pipeline import audit as run
+    from builder.stages import Options
     from builder.workplace import plan as make_plan
 
     place = workplace(context, locked=True)

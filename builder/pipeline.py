@@ -4,23 +4,18 @@ Everything that decides is a pure function of another room; this one connects th
 """
 
 import json
-import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from builder import resources
 from builder.controls.audit import audit as audit_image
 from builder.controls.harden import harden
-from builder.errors import EngineError, InputError
+from builder.errors import InputError
 from builder.image.assemble import assemble, layer_files, link_layers
-from builder.image.engine import Engine
 from builder.image.folder import replaced_as_a_whole
 from builder.image.layers import layer_blob, split
 from builder.image.layout import read_layout
-from builder.locks import busybox, current_lock, gather
-from builder.model.contract import RunContract
+from builder.locks import current_lock, gather
 from builder.model.image import Image
-from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan
 from builder.model.report import Outcome, Report
 from builder.packages.store import Store
@@ -28,45 +23,11 @@ from builder.render.contract import make_contract
 from builder.render.definition import render as render_definition
 from builder.render.rootfs import account_entries, image_user
 from builder.rootfs.compose import compose
+from builder.stages import DEFINITION, LAYOUT, REPORT, Built, Made, Options
 from builder.verify.formats import json_text
-from builder.verify.live import LiveResult, not_run
+from builder.verify.live import not_run
 from builder.verify.report import make_report
-from builder.verify.runner import verify as run_suites
-from builder.verify.toolbox import make_toolbox
 from builder.workplace import Workplace, chosen_platform, created, host_platform
-
-LAYOUT = "oci"
-DEFINITION = "definition"
-REPORT = "report.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What `temper build` was asked for besides the plan."""
-
-    output: Path | None = None
-    platform: str | None = None
-    engine: str = "auto"
-    """`auto`: load the layout where an engine answers; `required`: the same, and fail where none does;
-    `docker`: have the engine build the definition; `none`."""
-    verify: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    folder: Path
-    """Holds `oci/`, `definition/` and `report.json`."""
-    report: Report
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A hardened image with its layers cut and in the store."""
-
-    image: Image
-    changes: dict[str, tuple[str, ...]]
-    section: LockedPlatform
-    contract: RunContract
 
 
 def tag_of(plan: Plan) -> str:
@@ -142,7 +103,12 @@ def examine(place: Workplace, plan: Plan, made: Made, folder: Path, options: Opt
     image = read_layout(folder / LAYOUT)
     audits = audit_image(image, plan, made.section, plan.controls)
     failed = any(one.outcome is Outcome.FAILED and not waived(plan, one.key) for one in audits)
-    live, loaded = look_live(place, plan, made, folder, options, failed)
+    reason = why_not_live(made.image.config.platform, options, failed)
+    live, loaded = not_run(reason), False
+    if not reason:
+        from builder.live import look_live  # noqa: PLC0415 - the engine's client takes 0.2 s to import
+
+        live, loaded = look_live(place, plan, made, folder, options)
     return make_report(
         plan=plan,
         image=image,
@@ -158,31 +124,6 @@ def waived(plan: Plan, key: str) -> bool:
     return any(waiver.control == key for waiver in plan.waivers)
 
 
-def look_live(
-    place: Workplace, plan: Plan, made: Made, folder: Path, options: Options, failed: bool
-) -> tuple[LiveResult, bool]:
-    """Loads the image, and runs the suites if that was asked for; says whether it was loaded."""
-    reason = why_not_live(made.image.config.platform, options, failed)
-    if reason:
-        return not_run(reason), False
-    try:
-        engine = Engine.connect()
-    except EngineError as error:
-        if options.engine != "auto":
-            raise
-        return not_run(str(error)), False
-    with engine:
-        if options.engine == "docker":
-            place.progress.stage(f"engine {engine.version()} builds the definition")
-            engine.build(folder / DEFINITION, made.contract.image)
-        else:
-            place.progress.stage(f"loading into engine {engine.version()}")
-            engine.load(folder / LAYOUT, made.contract.image)
-        if not options.verify:
-            return not_run(f"not asked for; run `temper verify {plan.image} --profile {plan.profile}`"), True
-        return run_live(place, plan, made, folder, engine), True
-
-
 def why_not_live(platform: str, options: Options, failed: bool) -> str:
     """Why the image isn't loaded; empty where nothing speaks against it."""
     if options.engine == "none":
@@ -192,18 +133,6 @@ def why_not_live(platform: str, options: Options, failed: bool) -> str:
     if platform != host_platform():
         return f"the image is for {platform}, this machine is {host_platform()}"
     return ""
-
-
-def run_live(place: Workplace, plan: Plan, made: Made, folder: Path, engine: Engine) -> LiveResult:
-    place.progress.stage("verifying in a container")
-    suites = [resources.suites_folder()]
-    own = plan.folder / "tests"
-    if any(own.glob("test_*.py")):
-        suites.append(own)
-    program = busybox(place, made.section)
-    with tempfile.TemporaryDirectory(prefix="temper-toolbox-") as name:
-        tools = make_toolbox(program, Path(name), made.image.config.platform)
-        return run_suites(engine, (folder / LAYOUT).absolute(), made.contract, plan, tools, tuple(suites))
 
 
 def audit(place: Workplace, plan: Plan, options: Options) -> Report:

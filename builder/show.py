@@ -1,6 +1,7 @@
 """What `temper list`, `plan` and `explain` answer: as plain data, and as text for people. Pure."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from builder.config.parse import parse_image, parse_profile
@@ -13,7 +14,7 @@ from builder.names import suggestion
 if TYPE_CHECKING:
     from builder.config.workspace import Workspace
 
-Rows = list[tuple[str, ...]]
+Rows = Sequence[tuple[str, ...]]
 
 
 def table(rows: Rows, indent: str = "  ") -> str:
@@ -81,7 +82,7 @@ def plan_text(plan: Plan) -> str:
         ("entrypoint", " ".join([*spec.entrypoint, *spec.cmd])),
         ("run", " ".join(f"{key}={value}" for key, value in sorted(plan.run.model_dump().items()))),
     ]
-    packages: Rows = [(item.name, f"asked by {item.asked_by}") for item in plan.packages]
+    packages = [(item.name, f"asked by {item.asked_by}") for item in plan.packages]
     if spec.python is not None:
         packages += [(name, "wheel, asked by image") for name in spec.python.requirements]
     titles = {control.key: control.title for control in CATALOGUE}

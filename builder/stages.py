@@ -1,0 +1,42 @@
+"""What the stages hand to each other inside `builder.pipeline`, and where results lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.model.contract import RunContract
+from builder.model.image import Image
+from builder.model.lock import LockedPlatform
+from builder.model.report import Report
+
+LAYOUT = "oci"
+DEFINITION = "definition"
+REPORT = "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `temper build` was asked for besides the plan."""
+
+    output: Path | None = None
+    platform: str | None = None
+    engine: str = "auto"
+    """`auto`: load the layout where an engine answers; `required`: the same, and fail where none does;
+    `docker`: have the engine build the definition; `none`."""
+    verify: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    folder: Path
+    """Holds `oci/`, `definition/` and `report.json`."""
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A hardened image with its layers cut and in the store."""
+
+    image: Image
+    changes: dict[str, tuple[str, ...]]
+    section: LockedPlatform
+    contract: RunContract
