@@ -167,11 +167,18 @@ def test_names_of_hosts_and_services_are_found(python):
 def test_text_is_utf_8_everywhere(python):
     program = """
         import json, locale, sys
-        print(json.dumps([sys.stdout.encoding, sys.getfilesystemencoding(), locale.getencoding(), "ß☃"]))
+        with open("/tmp/text", "w") as file:
+            file.write("ß☃")
+        preferred = locale.getpreferredencoding()
+        names = [sys.stdout.encoding, sys.getfilesystemencoding(), file.encoding, preferred]
+        print(json.dumps(["ß☃", *(name.lower() for name in names)]))
     """
-    encodings = python(program)
-    assert [name.lower() for name in encodings[:3]] == ["utf-8"] * 3
-    assert encodings[3] == "ß☃"
+    assert python(program) == ["ß☃", *["utf-8"] * 4]
+
+
+def test_the_locale_of_the_environment_exists(python):
+    program = "import json, locale; print(json.dumps(bool(locale.setlocale(locale.LC_ALL, ''))))"
+    assert python(program) is True
 
 
 def test_compression_and_hashes_are_compiled_in(python):
@@ -193,7 +200,7 @@ def test_code_can_not_be_changed(python):
             except OSError as error:
                 return errno.errorcode[error.errno] in ("EROFS", "EACCES")
             return False
-        folders = [sysconfig.get_path("stdlib"), "/usr/local/bin", "/etc", "/"]
+        folders = [sysconfig.get_path("stdlib"), "/usr/bin", "/etc", "/"]
         print(json.dumps([refused(folder + "/new") for folder in folders]))
     """
     assert python(program) == [True] * 4
