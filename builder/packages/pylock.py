@@ -126,16 +126,16 @@ def _wheel(name: str, version: str, wheel: dict[str, Any], users: Mapping[str, s
 def _fail(said: str) -> NoReturn:
     """uv ends with 1 for most failures, and words them as `error:`, lines of `cause:` and `hint:`."""
     text, _, hint = said[max(said.find("error: "), 0) :].removeprefix("error: ").partition("\nhint:")
-    first, *causes = re.split(r"\n\s*cause: ", without_secrets(text))
+    parts = re.split(r"\n\s*cause: ", without_secrets(text))
     if "could not be queried" in hint:
-        raise NetworkError(
-            f"{_one_line([without_secrets(hint)])}; check the credentials of the package index"
-        )
-    if first.startswith("No solution found"):
-        raise UnsolvableError(_one_line(causes))
-    if first.startswith("Request failed") or any(cause.startswith("Failed to fetch") for cause in causes):
-        raise NetworkError(f"the package index can't be read: {_one_line(causes)}")
-    raise ToolError(f"uv: {_one_line([first, *causes])}")
+        refused = _one_line([without_secrets(hint)])
+        raise NetworkError(f"{refused[:1].lower()}{refused[1:]}; check the credentials of the package index")
+    if parts[0].startswith("No solution found"):
+        raise UnsolvableError(_one_line(parts[1:]))
+    unread = next((at for at, part in enumerate(parts) if part.startswith("Failed to fetch")), None)
+    if unread is not None:
+        raise NetworkError(f"the package index can't be read: {_one_line(parts[unread:])}")
+    raise ToolError(f"uv: {_one_line(parts)}")
 
 
 def _one_line(parts: Sequence[str]) -> str:

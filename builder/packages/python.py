@@ -18,7 +18,8 @@ _OLDEST_GLIBC = 5
 """manylinux1, of 2016, was glibc 2.5."""
 _LEGACY = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 _NEWEST = "2.40"
-_ABOUT = re.compile(r"Because (?:there (?:is|are) no versions? of |all versions of |only )?([A-Za-z0-9._-]+)")
+_ABOUT = re.compile(r"because (?:there (?:is|are) no versions? of |all versions of |only )?([A-Za-z0-9._-]+)")
+_SEVERAL = re.compile(r" depends? on ")
 _CONCLUSION = re.compile(r",? (?:we can conclude that|and) your requirements are unsatisfiable\.?$")
 """How every explanation of uv ends."""
 
@@ -36,7 +37,7 @@ def lock_wheels(python: PythonSpec, platform: str, glibc: str) -> tuple[LockedWh
     try:
         offered = resolve(python.requirements, target)
     except UnsolvableError as error:
-        raise InputError(_in_plain_words(error.reason, python.requirements, target)) from None
+        raise InputError(_in_plain_words(_because(error), python.requirements, target)) from None
     chosen = _best_wheels(offered, target)
     sizes = _sizes(chosen)
     return tuple(
@@ -54,9 +55,7 @@ def wheel_urls(wheels: Sequence[LockedWheel], python: PythonSpec, platform: str)
     try:
         offered = resolve([f"{wheel.name}=={wheel.version}" for wheel in wheels], target, alone=True)
     except UnsolvableError as error:
-        raise GoneError(
-            f"the package index no longer has a locked wheel: {error.reason}; lock again"
-        ) from None
+        raise GoneError(f"the package index lacks a locked wheel: {_because(error)}; lock again") from None
     found = {wheel.filename: wheel.url for wheel in offered}
     gone = [wheel.filename for wheel in wheels if wheel.filename not in found]
     if gone:
@@ -85,14 +84,19 @@ def _check_requirements(requirements: Sequence[str]) -> None:
 
 def _in_plain_words(reason: str, requirements: Sequence[str], target: Target) -> str:
     """uv's explanation, led by the requirement that it is about, where it is about one alone."""
-    reason = _CONCLUSION.sub("", reason)
-    match = None if " depends on " in reason else _ABOUT.match(reason)
+    match = None if _SEVERAL.search(reason) else _ABOUT.match(reason)
     blamed = [text for text in requirements if match and _named(text) == canonicalize_name(match[1])]
     if not blamed:
-        return f"{KEY}: no set of wheels for {target} meets them all: {reason[:1].lower()}{reason[1:]}"
+        return f"{KEY}: no set of wheels for {target} meets them all: {reason}"
     if "was not found in the package registry" in reason:
         return f"{KEY}: '{blamed[0]}': the package index has no project of this name"
-    return f"{KEY}: '{blamed[0]}': no wheel for {target} meets it: {reason[:1].lower()}{reason[1:]}"
+    return f"{KEY}: '{blamed[0]}': no wheel for {target} meets it: {reason}"
+
+
+def _because(error: UnsolvableError) -> str:
+    """Without uv's last clause, which repeats that nothing fits."""
+    reason = _CONCLUSION.sub("", error.reason)
+    return reason[:1].lower() + reason[1:]
 
 
 def _named(requirement: str) -> str:
