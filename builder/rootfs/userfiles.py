@@ -11,6 +11,9 @@ from builder.rootfs.elf import facts
 
 SKIPPED = frozenset({"__pycache__", ".git", ".DS_Store"})
 """Never meant for an image, and different on every machine."""
+CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
+"""Begins the file CACHEDIR.TAG in a folder that a tool made for itself, such as mypy's beside the code
+(Cache Directory Tagging Specification)."""
 
 
 def user_entries(folder: Path, files: tuple[FileSpec, ...], mtime: int) -> list[Entry]:
@@ -40,14 +43,23 @@ def entries_of(source: Path, spec: FileSpec, mtime: int, problems: list[str]) ->
         yield entry_of(source, target, spec, owner, mtime)
         return
     yield Entry(path=target, kind=Kind.DIRECTORY, mode=0o755, mtime=mtime, owner=owner)
+    caches = caches_below(source)
     for path in sorted(source.rglob("*")):
         parts = path.relative_to(source).parts
+        if path in caches or caches.intersection(path.parents):
+            continue
         if SKIPPED.intersection(parts) or path.suffix == ".pyc":
             continue
         if not path.resolve().is_relative_to(source.resolve()):
             problems.append(f"{path}: is a link out of {source}; copy what it points to")
         else:
             yield entry_of(path, "/".join([target, *parts]), spec, owner, mtime)
+
+
+def caches_below(source: Path) -> set[Path]:
+    """One that is named as the source itself is wanted."""
+    tags = (path for path in source.rglob("CACHEDIR.TAG") if path.is_file())
+    return {path.parent for path in tags if path.read_bytes().startswith(CACHE_TAG)} - {source}
 
 
 def entry_of(path: Path, target: str, spec: FileSpec, owner: Owner, mtime: int) -> Entry:
