@@ -228,9 +228,9 @@ class LockedPasswords(Control[NoParameters]):
         return None if password in NO_PASSWORD_HERE else "a password"
 
     def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
-        named = survey(image).named
+        found = survey(image)
         for path in self._files:
-            for placed in named.get(path.removeprefix("etc/"), ()):
+            for placed in found.named(path.removeprefix("etc/")):
                 if placed.entry.path == path and placed.entry.kind is Kind.FILE:
                     yield from self._faults(path, placed)
 

@@ -136,9 +136,17 @@ PRUNED_SUFFIXES = {
     "~": "is what an editor left",
 }
 
-DOCUMENTATION = "usr/share/doc"
+DOCUMENTATION = "usr/share/doc/"
 KEPT_DOCUMENTATION = ("COPYING", "LICENCE", "LICENSE", "NOTICE", "copyright")
 """Beginnings of file names: licences oblige to ship their text, and scanners read Debian's."""
+
+CHARSETS = "/gconv"
+"""Folder of glibc's iconv modules, of 8 MB. The encodings of Unicode are built in; Python has its own."""
+KEPT_CHARSETS = frozenset(
+    {"ANSI_X3.110.so", "CP1252.so", "ISO8859-1.so", "ISO8859-15.so", "UNICODE.so", "UTF-16.so", "UTF-32.so"}
+    | {"UTF-7.so", "gconv-modules", "gconv-modules.cache", "gconv-modules-extra.conf"}
+)
+"""What programs that read Western text still ask iconv for. `keep` brings the others back."""
 
 SECRET_FILES = {
     ".env": "holds settings that are secrets as a rule",

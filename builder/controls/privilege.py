@@ -109,7 +109,7 @@ class NoWorldWritable(Control[NoParameters]):
                 return entry
             if entry.path in STICKY_FOLDERS:
                 return entry.replace(mode=entry.mode | 0o1000)
-            return entry.replace(mode=entry.mode & ~0o002)
+            return entry.replace(mode=entry.mode & ~0o1002)  # a sticky bit only says something with it
 
         return mend(image, closed)
 

@@ -72,9 +72,10 @@ class PythonStartup(Control[StartupParameters]):
         if self._has_python(image):
             for name in self._unset(image):
                 yield Finding(message=f"variable {name} is not set")
-        for name, places in survey(image).named.items():
+        found = survey(image)
+        for name in found.names():
             if name.endswith(".pth") or name in HOOKS:
-                for placed in places:
+                for placed in found.named(name):
                     yield from self._hook(name, placed, parameters)
 
     def _hook(self, name: str, placed: Placed, parameters: StartupParameters) -> Iterator[Finding]:

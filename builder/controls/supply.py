@@ -164,12 +164,10 @@ class OwnedFiles(Control[OwnedParameters]):
         if not strangers:
             return
         lone = set(strangers)
-        mixed = {
-            parent
-            for path, entry in image.rootfs.items()
-            if entry.kind is not Kind.DIRECTORY and path not in lone
-            for parent in parents(path)
-        }
+        mixed: set[str] = set()
+        for path, entry in image.rootfs.items():
+            if entry.kind is not Kind.DIRECTORY and path not in lone:
+                add_parents(path, mixed)
         counts: dict[str, int] = {}
         for path in strangers:
             folder = next((parent for parent in reversed(parents(path)) if parent not in mixed), path)
@@ -184,6 +182,15 @@ class OwnedFiles(Control[OwnedParameters]):
             entry = image.rootfs.get(path)
             if entry is not None and entry.content is not None and entry.content.sha256 != unbase64(recorded):
                 yield Finding(message=f"{path} is not what its wheel recorded", path=path)
+
+
+def add_parents(path: str, folders: set[str]) -> None:
+    """Stops at the first that is there: what is above it is there too."""
+    while (cut := path.rfind("/")) > 0:
+        path = path[:cut]
+        if path in folders:
+            return
+        folders.add(path)
 
 
 def unbase64(text: str) -> str:

@@ -9,8 +9,10 @@ from pydantic import Field
 from builder.controls.edit import without
 from builder.controls.frame import Context, Control
 from builder.controls.lists import (
+    CHARSETS,
     DOCUMENTATION,
     DOWNLOAD_TOOLS,
+    KEPT_CHARSETS,
     KEPT_DOCUMENTATION,
     PACKAGE_MANAGERS,
     PRUNED_NAMES,
@@ -87,9 +89,9 @@ class NoPackageManager(NoPrograms):
 
     def audit(self, image: Image, parameters: Allowed, context: Context) -> Iterable[Finding]:
         yield from super().audit(image, parameters, context)
-        named = survey(image).named
-        folders = [name for name in named if name.partition("-")[0] in PYTHON_INSTALLERS]
-        for placed in (placed for name in folders for placed in named[name]):
+        found = survey(image)
+        folders = [name for name in found.names() if name.partition("-")[0] in PYTHON_INSTALLERS]
+        for placed in (placed for name in folders for placed in found.named(name)):
             name = self._installer(placed.entry, parameters)
             if name is not None:
                 yield placed.finding(f"belongs to '{name}', which installs Python packages")
@@ -173,18 +175,12 @@ class LeanTree(Control[LeanParameters]):
 
     def _doomed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
         yield from self._listed(rootfs, parameters)
-        suffixes = tuple(PRUNED_SUFFIXES)
-        doc = DOCUMENTATION + "/"
         for path, entry in rootfs.items():
-            name = path.rpartition("/")[2]
+            folder, _, name = path.rpartition("/")
             if name in PRUNED_NAMES:
                 yield path, PRUNED_NAMES[name]
-            elif entry.kind is Kind.DIRECTORY:
-                continue
-            elif name.endswith(suffixes):
-                yield path, next(why for suffix, why in PRUNED_SUFFIXES.items() if name.endswith(suffix))
-            elif path.startswith(doc) and entry.kind is Kind.FILE and not name.startswith(KEPT_DOCUMENTATION):
-                yield path, "is documentation"
+            elif entry.kind is not Kind.DIRECTORY and (reason := useless(folder, name, entry)):
+                yield path, reason
 
     def _listed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
         further = [(path.strip("/"), "is on the profile's list") for path in parameters.prune]
@@ -198,3 +194,21 @@ class LeanTree(Control[LeanParameters]):
                 for entry in list(rootfs.below(folder)):
                     if entry.path.count("/") == folder.count("/") + 1:
                         yield entry.path, reason
+
+
+SUFFIXES = tuple(PRUNED_SUFFIXES)
+
+
+def useless(folder: str, name: str, entry: Entry) -> str | None:
+    """Why a file serves no process, by its name and place."""
+    if name.endswith(SUFFIXES):
+        return next(why for suffix, why in PRUNED_SUFFIXES.items() if name.endswith(suffix))
+    if (
+        folder.startswith(DOCUMENTATION)
+        and entry.kind is Kind.FILE
+        and not name.startswith(KEPT_DOCUMENTATION)
+    ):
+        return "is documentation"
+    if folder.endswith(CHARSETS) and folder.startswith("usr/lib") and name not in KEPT_CHARSETS:
+        return "is a character set that no locale of the image uses"
+    return None

@@ -29,8 +29,6 @@ class Placed(NamedTuple):
 class Survey:
     """What stands out. Each list also holds what later layers replaced or hid: it can still be read."""
 
-    named: dict[str, list[Placed]] = field(default_factory=dict)
-    """Everything by the last part of its path."""
     setuid: list[Placed] = field(default_factory=list)
     """Files with a setuid or setgid bit."""
     writable: list[Placed] = field(default_factory=list)
@@ -41,6 +39,18 @@ class Survey:
     """Devices and fifos."""
     xattrs: list[Placed] = field(default_factory=list)
     """Whatever has extended attributes."""
+    first: dict[str, Entry] = field(default_factory=dict)
+    """An entry for each name, and `more` the others of that name: most names stand for one entry only."""
+    more: dict[str, list[Placed]] = field(default_factory=dict)
+
+    def named(self, name: str) -> list[Placed]:
+        """Everything whose path ends with this part."""
+        there = self.first.get(name)
+        return [*([Placed(there)] if there is not None else ()), *self.more.get(name, ())]
+
+    def names(self) -> Iterator[str]:
+        yield from self.first
+        yield from (name for name in self.more if name not in self.first)
 
 
 def remembered(function: Callable[[Image], T]) -> Callable[[Image], T]:
@@ -76,27 +86,31 @@ def hidden(image: Image) -> Iterator[Placed]:
 @remembered
 def survey(image: Image) -> Survey:
     found = Survey()
-    for entry in image.rootfs.values():
-        _note(found, Placed(entry))
+    first = found.first
+    for path, entry in image.rootfs.items():
+        name = path.rpartition("/")[2]
+        if first.setdefault(name, entry) is not entry:
+            found.more.setdefault(name, []).append(Placed(entry))
+        if entry.mode & 0o6022 or entry.uid or entry.gid or entry.xattrs or entry.kind in SPECIAL:
+            _note(found, Placed(entry))
     for placed in hidden(image):
+        found.more.setdefault(placed.entry.path.rpartition("/")[2], []).append(placed)
         _note(found, placed)
     return found
 
 
+SPECIAL = (Kind.DEVICE, Kind.FIFO)
+
+
 def _note(found: Survey, placed: Placed) -> None:
     entry = placed.entry
-    kind = entry.kind
-    found.named.setdefault(entry.path.rpartition("/")[2], []).append(placed)
     if entry.uid or entry.gid:
         found.not_root.append(placed)
     if entry.xattrs:
         found.xattrs.append(placed)
-    if kind is Kind.SYMLINK:
-        return
-    if kind is Kind.DEVICE or kind is Kind.FIFO:
+    if entry.kind in SPECIAL:
         found.special.append(placed)
-        return
-    if entry.mode & 0o022:
+    elif entry.kind is not Kind.SYMLINK and entry.mode & 0o022:
         found.writable.append(placed)
-    if entry.mode & 0o6000 and kind is Kind.FILE:
+    if entry.kind is Kind.FILE and entry.mode & 0o6000:
         found.setuid.append(placed)

@@ -36,9 +36,9 @@ class NoPrograms(Control[Allowed]):
         return mend(image, removed)
 
     def audit(self, image: Image, parameters: Allowed, context: Context) -> Iterable[Finding]:
-        named = survey(image).named
+        found = survey(image)
         for family in self.families:
-            for name in sorted(family.names.difference(parameters.allow) & named.keys()):
-                for placed in named[name]:
+            for name in sorted(family.names.difference(parameters.allow)):
+                for placed in found.named(name):
                     if is_program(placed.entry):
                         yield placed.finding(family.what)

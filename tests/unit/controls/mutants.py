@@ -425,6 +425,15 @@ SURFACE = (
     ),
     mutant(
         "lean-tree",
+        "character set",
+        both(
+            put(file(f"{LIB}/gconv/BIG5.so")),
+            append("var/lib/dpkg/status.d/libc6.md5sums", f"{'0' * 32}  {LIB}/gconv/BIG5.so\n"),
+        ),
+        f"{LIB}/gconv/BIG5.so is a character set that no locale of the image uses",
+    ),
+    mutant(
+        "lean-tree",
         "on the profile's list",
         put(file("app/notes.txt")),
         "app/notes.txt is on the profile's list",
