@@ -36,7 +36,8 @@ def compose(
     refuse_overwriting(rootfs, own)
     rootfs = rootfs.with_entries(own)
     rootfs = rootfs.with_entries(mount_points(plan, rootfs, user, created))
-    return Image(rootfs=clamped(rootfs, created), config=initial_config(plan, platform, created))
+    rootfs = clamped(rootfs, created)
+    return Image(rootfs=rootfs, config=initial_config(plan, platform, rootfs, created))
 
 
 def after_install(plan: Plan, rootfs: Rootfs, debs: tuple[Package, ...], created: int) -> list[Entry]:
@@ -68,7 +69,9 @@ def refuse_overwriting(rootfs: Rootfs, own: list[Entry]) -> None:
     for entry in own:
         there = rootfs.get(entry.path)
         if there is not None and not (there.kind is entry.kind is Kind.DIRECTORY):
-            problems.append(f"files: /{entry.path} is already brought by {there.owner}; choose another target")
+            problems.append(
+                f"files: /{entry.path} is already brought by {there.owner}; choose another target"
+            )
         for parent in parents(entry.path):
             above = rootfs.get(parent)
             if above is not None and above.kind is not Kind.DIRECTORY:
@@ -86,8 +89,9 @@ def mount_points(plan: Plan, rootfs: Rootfs, user: tuple[int, int], created: int
     writable = {item.path.lstrip("/") for item in plan.spec.writable}
     writable |= {item.path.lstrip("/") for item in plan.spec.state if item.mode == "rw"}
     readable = {item.path.lstrip("/") for item in plan.spec.state if item.mode == "ro"}
+    readable.add(plan.spec.workdir.lstrip("/"))  # an engine would make it, without our times and modes
     made = []
-    for path in sorted(writable | readable):
+    for path in sorted((writable | readable) - {""}):
         if rootfs.resolve(path) is None:
             uid, gid = user if path in writable else (0, 0)
             made.append(
@@ -104,14 +108,19 @@ def clamped(rootfs: Rootfs, created: int) -> Rootfs:
     )
 
 
-def initial_config(plan: Plan, platform: str, created: int) -> ImageConfig:
+UTF8_LOCALE = "usr/lib/locale/C.utf8"
+"""Where libc-bin has it. LANG may only name a locale that is there: setlocale(3) fails otherwise."""
+
+
+def initial_config(plan: Plan, platform: str, rootfs: Rootfs, created: int) -> ImageConfig:
     """What image.yaml says. Controls set the rest: the user, labels, Python's start-up variables."""
     spec = plan.spec
+    language = {"LANG": "C.UTF-8"} if UTF8_LOCALE in rootfs else {}
     return ImageConfig(
         platform=platform,
         entrypoint=spec.entrypoint,
         cmd=spec.cmd,
-        env=tuple(sorted({"PATH": PATH, "LANG": "C.UTF-8", **spec.env}.items())),
+        env=tuple(sorted({"PATH": PATH, **language, **spec.env}.items())),
         workdir=spec.workdir,
         labels=tuple(sorted(spec.labels.items())),
         ports=tuple(f"{port}/tcp" for port in sorted(spec.ports)),

@@ -61,8 +61,10 @@ def test_alternatives_are_read_from_postinst_and_the_highest_priority_wins() -> 
     rootfs = tree("usr/lib/blas/libblas.so.3", "usr/lib/openblas/libblas.so.3")
     scripts = [
         "update-alternatives --install /usr/lib/libblas.so.3 libblas.so.3 /usr/lib/blas/libblas.so.3 10\n",
-        "update-alternatives --install /usr/lib/libblas.so.3 \\\n  libblas.so.3 "
-        "/usr/lib/openblas/libblas.so.3 100\n",
+        (
+            "update-alternatives --install /usr/lib/libblas.so.3 \\\n  libblas.so.3 "
+            "/usr/lib/openblas/libblas.so.3 100\n"
+        ),
     ]
     entries = installed.alternatives(rootfs, [package(f"p{i}", "", s) for i, s in enumerate(scripts)], 5)
     assert {entry.path: entry.target for entry in entries} == {
