@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 600
 """Seconds that the engine may be silent: registering a layer of some gigabytes takes minutes."""
+_STEP = re.compile(r" ---> ([0-9a-f]{12,64})")
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
 
 
@@ -75,7 +76,7 @@ class Engine:
         with self._told(f"loading '{tag}'"):
             if not self._has_image(stored.image_id):
                 with closing(docker_archive(stored)) as archive:
-                    loaded = _loaded(self._api.load_image(archive))
+                    loaded = _loaded(self._api.load_image(archive), tag)
                 self._check_loaded(tag, stored.image_id, loaded)
             self._tag(stored.image_id, tag)
         return stored.image_id
@@ -92,7 +93,7 @@ class Engine:
                     path=str(context), tag=tag, decode=True, nocache=True, rm=True, forcerm=True, pull=False,
                     network_mode="none",
                 )  # fmt: skip
-                return _built(tag, stream, made)
+                return _built(stream, tag, made)
             except BaseException:
                 with suppress(EngineError):
                     for image in reversed(made):
@@ -145,9 +146,10 @@ class Engine:
                 created = True
                 self._api.start(identity)
             yield Container(id=identity or "", name=name, api=self._api, told=self._told)
-        except BaseException:
+        except BaseException as error:
             with suppress(EngineError):
-                self._remove_container(name, patience=0.0 if created else 2.0)
+                interrupted = not created and not isinstance(error, EngineError)
+                self._remove_container(name, patience=2.0 if interrupted else 0.0)
             raise
         self._remove_container(name)
 
@@ -228,26 +230,36 @@ class Engine:
             )
 
 
-def _loaded(stream: Iterator[Mapping[str, Any]]) -> str:
+def _loaded(stream: Iterator[Mapping[str, Any]], tag: str) -> str:
     """The id or name that the engine reports at the end."""
     found = ""
-    for line in stream:
-        if "error" in line:
-            raise EngineError(f"loading failed: the container engine says: {str(line['error']).strip()}")
+    for line in _sound(stream, f"loading '{tag}'"):
         if match := _LOADED.search(str(line.get("stream", ""))):
             found = match[1]
     return found
 
 
-def _built(tag: str, stream: Iterator[Mapping[str, Any]], made: list[str]) -> str:
+def _built(stream: Iterator[Mapping[str, Any]], tag: str, made: list[str]) -> str:
     """Fills `made` with the images of the steps as they come; returns the last one."""
-    for line in stream:
-        if "error" in line:
-            raise EngineError(f"building '{tag}' failed: the container engine says: {line['error'].strip()}")
-        if match := re.match(r" ---> ([0-9a-f]{12,64})$", str(line.get("stream", "")).rstrip("\n")):
+    for line in _sound(stream, f"building '{tag}'"):
+        if match := _STEP.fullmatch(str(line.get("stream", "")).strip("\n")):
             made.append(match[1])
         elif "ID" in (line.get("aux") or {}):
             made.append(line["aux"]["ID"])
     if not made:
-        raise EngineError(f"building '{tag}' failed: the container engine did not say what it made")
+        raise refused(f"building '{tag}'", "it did not say what it made")
     return made[-1]
+
+
+def _sound(stream: Iterator[Mapping[str, Any]], doing: str) -> Iterator[Mapping[str, Any]]:
+    """Raises `EngineError` for an error in the stream, which is read to its end all the same.
+
+    Otherwise the SDK would leave its connection open.
+    """
+    error = None
+    for line in stream:
+        error = error or line.get("error")
+        if error is None:
+            yield line
+    if error is not None:
+        raise refused(doing, str(error))

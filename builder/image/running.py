@@ -39,8 +39,8 @@ class Executed:
 def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dict[str, Any]:
     """The contract as keyword arguments of the SDK's `containers.create`; nothing more and nothing less.
 
-    Ports are published on a free port of the loopback. State that no mount covers is an empty volume which
-    goes with the container.
+    Ports are published on a free port of the loopback. State that no mount covers is empty, and goes
+    with the container.
     """
     covered = {mount.target for mount in mounts}
     return {
@@ -59,7 +59,7 @@ def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dic
         "tmpfs": {item.path: tmpfs_options(contract, item) for item in contract.tmpfs},
         "ports": {f"{port}/tcp": ("127.0.0.1", None) for port in contract.ports},
         "mounts": [_bind(mount) for mount in mounts]
-        + [_volume(item) for item in contract.state if item.path not in covered],
+        + [_empty(item) for item in contract.state if item.path not in covered],
     }
 
 
@@ -84,8 +84,11 @@ def _bind(mount: Mount) -> dict[str, Any]:
     }
 
 
-def _volume(item: State) -> dict[str, Any]:
-    return {"Type": "volume", "Target": item.path, "ReadOnly": item.mode == "ro"}
+def _empty(item: State) -> dict[str, Any]:
+    """An anonymous volume can't be read-only (Engine API 1.41), so there it is a tmpfs."""
+    if item.mode == "ro":
+        return {"Type": "tmpfs", "Target": item.path, "ReadOnly": True}
+    return {"Type": "volume", "Target": item.path, "ReadOnly": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,7 +181,9 @@ def test_kill_9_leaves_no_half_layout_and_the_next_run_is_fine(
     before = contents(out)
 
     def killed() -> None:
-        setattr(folder if place == "_exchange" else module, place, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        setattr(
+            folder if place == "_exchange" else module, place, lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        )
         assemble(image, store, out, name=NAME)
 
     assert in_child(killed) == -signal.SIGKILL
