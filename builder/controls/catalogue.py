@@ -5,15 +5,7 @@ First what goes, then what is left and whom it belongs to, then the config; what
 
 from collections.abc import Mapping
 
-from builder.controls.accounts import (
-    AccountFiles,
-    LockedPasswords,
-    NoLoginShells,
-    NonrootUser,
-    NumericUser,
-    UniqueIds,
-    UserResolves,
-)
+from builder.controls.accounts import AccountFiles, LockedPasswords, NoLoginShells, UniqueIds
 from builder.controls.closure import ElfClosure, InterpreterClosure
 from builder.controls.configuration import (
     DeclaredPorts,
@@ -23,6 +15,7 @@ from builder.controls.configuration import (
     SafePath,
 )
 from builder.controls.frame import AnyControl
+from builder.controls.identity import NonrootUser, NumericUser, UserResolves
 from builder.controls.ownership import CodeOwnedByRoot, DeclaredWritable
 from builder.controls.privilege import (
     NoFileCapabilities,

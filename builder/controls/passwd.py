@@ -71,7 +71,7 @@ def is_sound(path: str, line: Line) -> bool:
 
 def identifier(text: str) -> int | None:
     """A uid or gid written in digits, as the kernel takes them."""
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal()) or len(text) > 10:
         return None
     return int(text) if int(text) < 2**32 - 1 else None
 

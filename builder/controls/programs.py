@@ -16,6 +16,10 @@ SHELLS = frozenset(
 )
 
 
+FOLDERS = (["bin"], ["sbin"], ["libexec"])
+"""Names of folders that hold programs."""
+
+
 def allowed(entry: Entry, account: Account, what: int) -> bool:
     """By the permission bits, as the kernel takes them: the first class that fits decides. Not for root."""
     shift = 6 if entry.uid == account.uid else 3 if entry.gid == account.gid else 0
@@ -26,7 +30,7 @@ def is_program(entry: Entry) -> bool:
     """A file with an execute bit, or a link in a folder of programs."""
     if entry.kind is Kind.FILE:
         return bool(entry.mode & 0o111)
-    return entry.kind is Kind.SYMLINK and entry.path.rpartition("/")[0].endswith(("bin", "libexec"))
+    return entry.kind is Kind.SYMLINK and entry.path.split("/")[-2:-1] in FOLDERS
 
 
 def search_path(image: Image) -> list[str]:

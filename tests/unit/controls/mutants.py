@@ -5,7 +5,7 @@ from typing import Any
 
 from builder.model.image import Image, Layer
 from builder.model.spec import Healthcheck
-from builder.model.tree import Kind
+from builder.model.tree import Kind, Rootfs
 from tests.unit.controls.sound import (
     LIB,
     PASSWD,
@@ -68,6 +68,16 @@ def with_problem(image: Image) -> Image:
     return image.replace(
         layers=(Layer(name=top.name, digest=top.digest, rootfs=top.rootfs, problems=(problem,)),)
     )
+
+
+def bare(path: str, kind: Kind = Kind.DIRECTORY) -> Break:
+    """An entry that nothing holds: `with_entries` would bring its parents."""
+
+    def broken(image: Image) -> Image:
+        entry = directory(path).replace(kind=kind)
+        return with_layers(image.replace(rootfs=Rootfs.of([*image.rootfs.values(), entry])))
+
+    return broken
 
 
 def unresolved(image: Image) -> Image:
@@ -166,6 +176,14 @@ ACCOUNTS = (
         "etc/shadow gives 'root' a password, hidden in layer sha256:lower",
         mended=False,
         also=(HIDDEN,),
+    ),
+    mutant(
+        "locked-passwords",
+        "a file that is none",
+        put(file("etc/gshadow", b"\0" * ((1 << 20) + 1), 0o640)),
+        "etc/gshadow is 1048577 bytes large, which no account file is",
+        mended=False,
+        also=("max-size",),
     ),
     mutant(
         "unique-ids",
@@ -337,6 +355,14 @@ PRIVILEGE = (
     ),
     mutant(
         "declared-writable",
+        "declared but a file",
+        both(drop("models"), put(file("models"))),
+        "models is declared in image.yaml as a folder but is a file",
+        mended=False,
+        also=("owned-files",),
+    ),
+    mutant(
+        "declared-writable",
         "undeclared",
         put(directory("var/spool", uid=65532, gid=65532)),
         "var/spool may be written by uid 65532, though image.yaml doesn't declare it",
@@ -482,6 +508,24 @@ SUPPLY = (
         "behind a link",
         put(link("app/evil", "/etc"), directory("app/evil/x")),
         "app/evil/x lies below a symlink",
+    ),
+    mutant(
+        "safe-archive",
+        "a name that climbs",
+        bare(".."),
+        ".. has a name that leads elsewhere",
+    ),
+    mutant(
+        "safe-archive",
+        "an absolute name",
+        bare("/etc/x"),
+        "/etc/x has a name that leads elsewhere",
+    ),
+    mutant(
+        "safe-archive",
+        "nothing above it",
+        bare("opt/tool"),
+        "opt/tool lies in a directory that isn't in the image",
     ),
     mutant(
         "no-shadowed-content",
@@ -704,6 +748,13 @@ CONFIGURATION = (
         "a folder",
         set_config(entrypoint=("/app",)),
         "entrypoint starts '/app', which is a directory",
+        mended=False,
+    ),
+    mutant(
+        "exec-entrypoint",
+        "cmd that is not there",
+        set_config(entrypoint=(), cmd=("bin/serve",)),
+        "cmd starts 'bin/serve', which is not in the image",
         mended=False,
     ),
     mutant(
