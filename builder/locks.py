@@ -1,18 +1,22 @@
 """The lock and what it names: read or made anew, fetched, unpacked."""
 
+import hashlib
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from builder.config.plan import lock_profile
+from builder.config.problems import shown
 from builder.errors import ArchiveError, GoneError, LockError, NetworkError, StoreError
 from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
 from builder.model.package import Package
 from builder.model.plan import Plan
 from builder.packages.bases import find_base
 from builder.packages.deb import unpack_deb
-from builder.packages.download import Download, fetch
+from builder.packages.download import LOCK_AGAIN, Download, fetch
 from builder.packages.lock import (
     differences,
     inputs_digest,
@@ -21,14 +25,19 @@ from builder.packages.lock import (
     package_downloads,
     read_lock,
 )
+from builder.packages.store import Store
 from builder.packages.unpack import unpack
-from builder.workplace import Workplace
+from builder.rootfs.closure import MACHINES, missing
+from builder.rootfs.merge import merge
+from builder.workplace import Workplace, host_platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relocked:
     lock: Lock
     path: Path
+    new: bool
+    """There was none before."""
     moved: tuple[str, ...]
     """`libc6 2.41-11 -> 2.41-12`; empty for a first lock."""
 
@@ -39,7 +48,8 @@ def relock(place: Workplace, plan: Plan) -> Relocked:
         raise LockError("a new lock needs the network; run without --offline")
     source = place.workspace.lock_path(plan.image, lock_profile(plan))
     previous = read_lock(source) if source.is_file() else None
-    lock = make_lock(
+    making = partial(
+        make_lock,
         plan,
         place.store,
         wheels=lambda platform: _lock_wheels(plan, platform),
@@ -47,9 +57,36 @@ def relock(place: Workplace, plan: Plan) -> Relocked:
         previous=previous,
         progress=place.progress,
     )
+    lock = making()
+    libraries = lacking_libraries(place, plan, lock)
+    if libraries:
+        for soname, wheel in sorted(libraries.items()):
+            place.progress.note(f"wheel {wheel} needs {soname}; adding the package that has it")
+        lock = making(libraries=libraries)
     target = place.workspace.lock_target(plan.image, lock_profile(plan))
-    write_lock(target, lock)
-    return Relocked(lock=lock, path=target, moved=differences(previous, lock) if previous else ())
+    write_lock(place.store, target, lock)
+    moved = differences(previous, lock) if previous else ()
+    return Relocked(lock=lock, path=target, new=previous is None, moved=moved)
+
+
+def lacking_libraries(place: Workplace, plan: Plan, lock: Lock) -> dict[str, str]:
+    """Sonames that the locked wheels need and nothing locked brings, and the wheel that needs each.
+
+    Looked up on one platform, whose wheels are fetched for it; the others need the same libraries.
+    """
+    platform = host_platform() if host_platform() in lock.platforms else min(lock.platforms)
+    section = lock.platforms[platform]
+    if not section.wheels:
+        return {}
+    fetch_section(place, plan, section, platform)
+    place.progress.stage("looking for libraries that the wheels need")
+    tree = merge(unpack(place.store, section, python_of(plan)), lock.date)
+    found: dict[str, str] = {}
+    for gap in missing(tree, machine=MACHINES[platform]):
+        owner = tree[gap.path].owner
+        if owner.kind == "wheel" and gap.soname.startswith("lib"):
+            found.setdefault(gap.soname, owner.name)
+    return found
 
 
 def _lock_wheels(plan: Plan, platform: str) -> tuple[LockedWheel, ...]:
@@ -60,30 +97,34 @@ def _lock_wheels(plan: Plan, platform: str) -> tuple[LockedWheel, ...]:
     return lock_wheels(plan.spec.python, platform, find_base(plan.spec.base).glibc)
 
 
-def write_lock(path: Path, lock: Lock) -> None:
-    """Whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(lock_text(lock), encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StoreError(f"{path}: the lock can't be written: {reason}") from None
-    finally:
-        fresh.unlink(missing_ok=True)
+def write_lock(store: Store, path: Path, lock: Lock) -> None:
+    """Whole or not at all. One process at a time, so that what a killed one left is written over."""
+    fresh = path.with_name(f".{path.name}.partial")
+    with store.lock(f"lock-{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()}"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(lock_text(lock), encoding="utf-8")
+            fresh.replace(path)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise StoreError(
+                f"{shown(path)}: the lock can't be written: {reason}; free room, or mend the permissions"
+            ) from None
+        finally:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
 
 
 def current_lock(place: Workplace, plan: Plan) -> Lock:
     """The lock that fits the plan: the one that stands there, or a new one where that is allowed."""
     path = place.workspace.lock_path(plan.image, lock_profile(plan))
     if not path.is_file():
-        reason = f"{path}: no such lock"
+        reason = f"{shown(path)}: no such lock"
     else:
         lock = read_lock(path)
         if lock.inputs == inputs_digest(plan):
             return lock
-        reason = f"{path}: was made for other packages, requirements or platforms than the plan's"
+        reason = f"{shown(path)}: was made for other packages, requirements or platforms than the plan's"
     if place.locked or place.offline:
         raise LockError(f"{reason}; {_how_to_lock(plan)}")
     return _relock_aloud(place, plan, reason)
@@ -98,7 +139,7 @@ def _relock_aloud(place: Workplace, plan: Plan, reason: str) -> Lock:
     relocked = relock(place, plan)
     for line in relocked.moved:
         place.progress.note(f"moved: {line}")
-    place.progress.note(f"wrote {relocked.path}")
+    place.progress.note(f"wrote {shown(relocked.path)}")
     return relocked.lock
 
 
@@ -117,10 +158,24 @@ def gather(place: Workplace, plan: Plan, platform: str) -> tuple[Lock, tuple[Pac
                 + _how_to_lock(plan)
             ) from None
         lock = _relock_aloud(place, plan, "locked files have left the mirror")
-        fetch_section(place, plan, lock.platforms[platform], platform)
+        _fetch_anew(place, plan, lock.platforms[platform], platform)
     place.progress.stage("unpacking")
-    python = plan.spec.python.version if plan.spec.python is not None else None
-    return lock, unpack(place.store, lock.platforms[platform], python)
+    return lock, unpack(place.store, lock.platforms[platform], python_of(plan))
+
+
+def python_of(plan: Plan) -> str | None:
+    return plan.spec.python.version if plan.spec.python is not None else None
+
+
+def _fetch_anew(place: Workplace, plan: Plan, section: LockedPlatform, platform: str) -> None:
+    """What even a new lock names can't be mended by another one."""
+    try:
+        fetch_section(place, plan, section, platform)
+    except GoneError as error:
+        raise NetworkError(
+            f"{str(error).replace(LOCK_AGAIN, '')}\n"
+            "the mirror's own index names files that it does not hold; try again later, or use another mirror"
+        ) from None
 
 
 def fetch_section(place: Workplace, plan: Plan, section: LockedPlatform, platform: str) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from builder.errors import LockError
 from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
 from builder.model.plan import PackageRequest, Plan
-from builder.packages.bases import ARCHITECTURES, Base, find_base
+from builder.packages.bases import ARCHITECTURES, find_base
 from builder.packages.download import Download
 from builder.packages.held import load_held
 from builder.packages.index import Universe, load_universes
@@ -21,6 +22,7 @@ from builder.packages.release import Release, fetch_release
 from builder.packages.resolve import Resolution, resolve
 from builder.packages.store import Store
 from builder.progress import Progress
+from builder.rootfs.sonames import packages_of
 
 BASE_PACKAGES = ("base-files",)
 """Every image has them: os-release tells scanners and people what it is made of."""
@@ -32,7 +34,7 @@ Wheels = Callable[[str], tuple[LockedWheel, ...]]
 """Resolves the image's Python requirements for a platform (`linux/amd64`)."""
 
 
-def make_lock(
+def make_lock(  # noqa: PLR0913 - all but two by name
     plan: Plan,
     store: Store,
     *,
@@ -40,9 +42,12 @@ def make_lock(
     now: int,
     previous: Lock | None,
     progress: Progress,
+    libraries: Mapping[str, str] = MappingProxyType({}),
 ) -> Lock:
     """Resolves a plan against today's archive. `now` is in seconds since the epoch, for the indexes' dates.
 
+    `libraries` are sonames that nothing asked for brings, and who needs each: the packages that have them
+    come along, where the archive's naming rule finds them.
     Raises `TrustError`, `NetworkError`, `ResolveError` or what `wheels` raises.
     """
     base = find_base(plan.spec.base)
@@ -51,7 +56,7 @@ def make_lock(
         fetch_release(store, suite, now=now, not_before=_locked_date(previous, suite.archive, suite.name))
         for suite in base.suites
     )
-    resolutions = _resolve(plan, base, store, releases, progress)
+    resolutions = _resolve(plan, libraries, store, releases, progress)
     if plan.spec.python is not None and plan.spec.python.requirements:
         progress.stage("resolving Python requirements")
     return Lock(
@@ -72,7 +77,11 @@ def make_lock(
 
 
 def _resolve(
-    plan: Plan, base: Base, store: Store, releases: tuple[Release, ...], progress: Progress
+    plan: Plan,
+    libraries: Mapping[str, str],
+    store: Store,
+    releases: tuple[Release, ...],
+    progress: Progress,
 ) -> dict[str, tuple[Resolution, Resolution]]:
     """What goes into the image, and what the toolbox needs, by platform."""
     requests = (
@@ -80,17 +89,31 @@ def _resolve(
         *(PackageRequest(name=name, asked_by="base") for name in BASE_PACKAGES),
     )
     architectures = {ARCHITECTURES[platform]: platform for platform in sorted(plan.spec.platforms)}
+    base = find_base(plan.spec.base)
     universes: Iterator[Universe] = load_universes(store, base, releases, architectures, progress)
     return {  # no universe has a name here: two at once would double the memory
-        platform: _resolve_both(next(universes), requests, progress) for platform in architectures.values()
+        platform: _resolve_both(next(universes), requests, libraries, progress)
+        for platform in architectures.values()
     }
 
 
 def _resolve_both(
-    universe: Universe, requests: tuple[PackageRequest, ...], progress: Progress
+    universe: Universe,
+    requests: tuple[PackageRequest, ...],
+    libraries: Mapping[str, str],
+    progress: Progress,
 ) -> tuple[Resolution, Resolution]:
     progress.stage(f"resolving packages of {universe.label}")
-    return resolve(universe, requests, load_held()), resolve(universe, (TOOLBOX,), load_held())
+    bringing = _bringing(universe, libraries)
+    return resolve(universe, (*requests, *bringing), load_held()), resolve(universe, (TOOLBOX,), load_held())
+
+
+def _bringing(universe: Universe, libraries: Mapping[str, str]) -> Iterator[PackageRequest]:
+    """A package for each library; none where no guess is in the archive: the build's audit names those."""
+    for soname, needed_by in sorted(libraries.items()):
+        found = next((name for name in packages_of(soname) if universe.named(name)), None)
+        if found is not None:
+            yield PackageRequest(name=found, asked_by=f"{soname} of {needed_by}")
 
 
 def _locked_date(lock: Lock | None, archive: str, suite: str) -> int:
