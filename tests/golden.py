@@ -14,6 +14,7 @@ from builder.model.tree import Bytes, Rootfs
 from builder.render.contract import make_contract
 from builder.render.definition import render
 from builder.render.rootfs import account_entries
+from tests.unit.verify import parts as report
 
 TOP = Path(__file__).resolve().parents[1]
 CASES = TOP / "tests/cases/render"
@@ -29,7 +30,7 @@ IMAGES = {
 def main() -> None:
     for name in IMAGES:
         shutil.rmtree(CASES / name / "expected", ignore_errors=True)
-    for path, text in golden_files():
+    for path, text in (*golden_files(), *report.golden_files()):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 

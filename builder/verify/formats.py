@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from builder import __version__
 from builder.controls.catalogue import BY_KEY
 from builder.model.report import CheckResult, ControlResult, Outcome, Report, Severity
-from builder.verify.text import plain_text
+from builder.verify.text import plain_text, printable
 
 
 def json_text(report: Report) -> str:
@@ -22,8 +22,11 @@ def json_text(report: Report) -> str:
 
 
 def junit_text(report: Report) -> str:
-    """A test case for each audit and each live test. The form knows passed, failed and skipped only: what is
-    waived, not run or not assessed is skipped with that word, never passed."""
+    """A test case for each audit and each live test.
+
+    The form knows passed, failed and skipped only: what is waived, not run or not assessed is skipped with
+    that word, never passed. Control characters are replaced: XML 1.0 has no way to write them.
+    """
     top = ElementTree.Element("testsuites", name=f"{report.image}:{report.profile}")
     cases = {
         "audit": [audit_case(control) for control in report.controls if control.audit is not Outcome.NONE],
@@ -85,13 +88,6 @@ def skipped_case(reason: str) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname="not run", name=printable(name))
     ElementTree.SubElement(case, "skipped", message=printable(why or reason))
     return case
-
-
-def printable(text: str) -> str:
-    """XML 1.0 has no way to write control characters, and a container may log any."""
-    return "".join(
-        sign if sign in "\n\t" or sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text
-    )
 
 
 # SARIF ------------------------------------------------------------------------------------------------

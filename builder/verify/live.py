@@ -15,6 +15,8 @@ class Line(Strict):
     """`planned` (tests that were chosen), `test`, `collect` (a file that can't be read), `engine` (the engine
     or the container is gone) or `finished`."""
     name: str = ""
+    node: str = ""
+    """Which test, in pytest's terms: a test has a second line where its tear-down failed."""
     controls: Strings = ()
     outcome: Outcome = Outcome.NOT_RUN
     message: str = ""

@@ -78,21 +78,23 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and call.excinfo.errisinstance(EngineError):
         write(item.config, Line(kind="engine", message=str(call.excinfo.value)))
         item.session.shouldstop = "the engine or the container is gone"
-    elif line := line_of(report, call):
+    elif line := line_of(item, report, call):
         write(item.config, line)
     return report
 
 
-def line_of(report: pytest.TestReport, call: pytest.CallInfo[None]) -> Line | None:
+def line_of(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None]) -> Line | None:
     """A test that passed has one line, from its call; set-up and tear-down speak when they don't pass."""
     if report.passed and report.when != "call":
         return None
+    found = outcome(report)
     return Line(
         kind="test",
-        name=readable(report.nodeid),
+        node=f"{item.path}::{item.name}",
+        name=readable(item.path, item.name),
         controls=tuple(dict(report.user_properties).get("controls", ())),  # type: ignore[arg-type]
-        outcome=outcome(report),
-        message="" if report.passed else message(report, call),
+        outcome=found,
+        message="" if found is Outcome.PASSED else message(report, call),
         seconds=round(report.duration, 3),
     )
 
@@ -118,12 +120,11 @@ def message(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     return f"{call.excinfo.typename}: {text}"
 
 
-def readable(nodeid: str) -> str:
-    """`tests/suites/test_users.py::test_it_runs[a]` -> `users: it runs (a)`."""
-    path, _, test = nodeid.partition("::")
-    test, bracket, parameter = test.partition("[")
-    words = test.rpartition("::")[2].removeprefix("test_").replace("_", " ")
-    suite = Path(path).stem.removeprefix("test_")
+def readable(path: Path, test: str) -> str:
+    """`test_users.py` and `test_it_runs[a]` -> `users: it runs (a)`."""
+    name, bracket, parameter = test.partition("[")
+    words = name.removeprefix("test_").replace("_", " ")
+    suite = path.stem.removeprefix("test_")
     return f"{suite}: {words}" + (f" ({parameter.removesuffix(']')})" if bracket else "")
 
 

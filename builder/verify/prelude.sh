@@ -163,8 +163,10 @@ _t_dpkg_query() {
 }
 alias dpkg-query=_t_dpkg_query
 
-# One command: its output ends with the token on both streams, its exit code behind the one on stdout.
+# One command: its output stands between two tokens on both streams, its exit code behind the last on stdout.
 _t_run() {
+  printf '%s' "$1"
+  printf '%s' "$1" >&2
   ( _t_command=$2; set --; eval "$_t_command" ) </dev/null
   _t_code=$?
   printf '%s %s\n' "$1" "$_t_code"

@@ -126,14 +126,15 @@ def read_lines(path: Path) -> tuple[Line, ...]:
 
 
 def complain(lines: tuple[Line, ...], code: int, output: str) -> None:
-    """Raises where the run says nothing of the image. 0: fine, 1: tests failed, 2: stopped, 5: no tests."""
-    broken = [line for line in lines if line.kind == "collect"]
-    if broken:
+    """Raises where the run says nothing of the image. 0: passed, 1: tests failed, 2: stopped, 5: no tests."""
+    kinds = {line.kind for line in lines}
+    if "collect" in kinds:
+        broken = [line for line in lines if line.kind == "collect"]
         raise InputError(
-            f"{line.name}: this suite can't be read: {last_words(line.message)}" for line in broken
+            [f"{one.name}: this suite can't be read: {last_words(one.message)}" for one in broken]
         )
-    finished = any(line.kind == "finished" for line in lines)
-    if not finished or code not in (0, 1, 2, 5):
+    fine = (0, 1, 2, 5) if "engine" in kinds else (0, 1, 5)
+    if "finished" not in kinds or code not in fine:
         raise ToolError(f"the live suites were cut off: pytest ended with {code}: {last_words(output)}")
 
 
@@ -163,8 +164,7 @@ def result(lines: Iterable[Line], ended: CheckResult | None = None) -> LiveResul
         for key in line.controls:
             controls.setdefault(key, []).append(line.check())
     free = [line.check() for line in tests if not line.controls]
-    names = {line.name for line in tests}
-    missing = planned - len(names)
+    missing = planned - len({line.node for line in tests})
     notes = [f"{missing} of {planned} live tests: the container ended before them"] if missing > 0 else []
     if not planned:
         notes.append("live suites: none of their tests applies to this profile")

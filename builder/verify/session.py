@@ -108,31 +108,35 @@ class Shell:
 
 
 class _Stream:
-    """One stream up to the token; what a background process writes behind it is dropped."""
+    """One stream between two tokens; what background processes of other commands write is around them."""
 
     def __init__(self, token: bytes, tail: bytes) -> None:
         self._token = token
         self._tail = tail
         self._data = bytearray()
-        self._at = -1
+        self._begin = -1
+        self._end = -1
 
     def add(self, data: bytes) -> None:
-        start = max(0, len(self._data) - len(self._token))
+        fresh = max(0, len(self._data) - len(self._token))
         self._data += data
-        if self._at < 0:
-            self._at = self._data.find(self._token, start)
+        if self._begin < 0 and (found := self._data.find(self._token, fresh)) >= 0:
+            self._begin = found + len(self._token)
+        if self._begin >= 0 and self._end < 0:
+            self._end = self._data.find(self._token, max(fresh, self._begin))
 
     @property
     def complete(self) -> bool:
-        return self._at >= 0 and self._data.find(self._tail, self._at) >= 0
+        return self._end >= 0 and self._data.find(self._tail, self._end) >= 0
 
     @property
-    def before(self) -> bytes:
-        return bytes(self._data if self._at < 0 else self._data[: self._at])
+    def output(self) -> bytes:
+        """So far; of a shell that died before it took the command, all that it said."""
+        return bytes(self._data[max(0, self._begin) : self._end if self._end >= 0 else None])
 
     @property
     def behind(self) -> bytes:
-        return bytes(self._data[self._at + len(self._token) :])
+        return bytes(self._data[self._end + len(self._token) :])
 
 
 def _collect(session: Session, token: bytes, patience: float) -> Answer:
@@ -141,8 +145,8 @@ def _collect(session: Session, token: bytes, patience: float) -> Answer:
     while not all(stream.complete for stream in streams.values()):
         piece = session.receive(patience)
         if piece is None:
-            said = (streams[2].before or streams[1].before).decode(errors="replace")
+            said = (streams[2].output or streams[1].output).decode(errors="replace")
             raise EOFError(said.strip())
         streams[piece[0]].add(piece[1])
     code = int(streams[1].behind.split(b"\n", 1)[0])
-    return Answer(code=code, stdout=streams[1].before, stderr=streams[2].before)
+    return Answer(code=code, stdout=streams[1].output, stderr=streams[2].output)

@@ -97,12 +97,16 @@ def failures(report: Report) -> Iterator[str]:
 
 
 def reasons(control: ControlResult) -> Iterator[str]:
-    found = [finding.message for finding in control.findings]
-    found += [check_line(check) for check in control.checks if check.outcome is Outcome.FAILED]
+    found = faults(control)
     yield from bullets(found[:SHOWN])
     if len(found) > SHOWN:
         yield f"  and {len(found) - SHOWN} more; report.json has them all"
     yield from wrapped(f"what to do: {BY_KEY[control.key].remedy}", "  ")
+
+
+def faults(control: ControlResult) -> list[str]:
+    found = [finding.message for finding in control.findings]
+    return found + [check_line(check) for check in control.checks if check.outcome is Outcome.FAILED]
 
 
 def check_line(check: CheckResult) -> str:
@@ -117,7 +121,7 @@ def bullets(lines: Iterable[str]) -> Iterator[str]:
 def wrapped(text: str, indent: str) -> list[str]:
     """Long words are left whole: a path or digest must stay one that can be copied."""
     return textwrap.wrap(
-        " ".join(text.split()),
+        printable(" ".join(text.split())),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=" " * len(indent),
@@ -126,8 +130,15 @@ def wrapped(text: str, indent: str) -> list[str]:
     )
 
 
+def printable(text: str) -> str:
+    """Images and containers can put escape sequences for terminals into names and logs."""
+    return "".join(
+        sign if sign in "\n\t" or sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text
+    )
+
+
 def notes(report: Report) -> Iterator[str]:
-    waived = [f"{control.key}: {control.waiver}" for control in report.controls if control.waiver]
+    waived = [waiver_line(control) for control in report.controls if control.waiver]
     for title, lines in (
         ("waived", waived),
         ("switched off", report.switched_off),
@@ -135,6 +146,13 @@ def notes(report: Report) -> Iterator[str]:
     ):
         if lines:
             yield "\n".join([title, *bullets(lines)])
+
+
+def waiver_line(control: ControlResult) -> str:
+    """With what it answers for: a reason means little without that."""
+    found = faults(control)
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"{control.key}: {control.waiver}, for: {'; '.join(found[:SHOWN])}{more}"
 
 
 def skipped(report: Report) -> list[str]:

@@ -93,7 +93,7 @@ def test_nothing_else_is_mounted(mounts, contract):
     assert not other, f"also mounted: {', '.join(other)}"
 
 
-def test_the_engines_socket_is_out_of_reach(host, inspected):
+def test_the_socket_of_the_engine_is_out_of_reach(host, inspected):
     sources = [mount.get("Source", "") for mount in inspected["Mounts"]]
     assert not [source for source in sources if source.endswith((".sock", "/run", "/"))], f"{sources}"
     assert not host.file("/var/run/docker.sock").exists
@@ -109,7 +109,7 @@ def test_no_mount_is_shared_with_the_host(inspected):
 @pytest.mark.parametrize(
     "name", ["NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "CgroupnsMode"]
 )
-def test_no_namespace_is_the_hosts(told, name):
+def test_no_namespace_is_shared_with_the_host(told, name):
     mode = told.get(name) or ""
     shared = mode.startswith("container:") or (mode == "host" and name != "CgroupnsMode")
     assert not shared, f"{name} is '{mode}'"
@@ -146,21 +146,21 @@ def test_shared_memory_is_limited(mounts, contract):
     assert kernel_size(found) == size(contract.shm), f"/dev/shm has {found}"
 
 
-def test_the_user_is_the_contracts(inspected, contract):
+def test_the_user_is_as_in_the_contract(inspected, contract):
     assert inspected["Config"]["User"] == contract.user, f"started as '{inspected['Config']['User']}'"
 
 
-def test_the_working_directory_is_the_contracts(host, inspected, contract):
+def test_the_working_directory_is_as_in_the_contract(host, inspected, contract):
     assert (inspected["Config"]["WorkingDir"] or "/") == contract.workdir
     assert host.check_output("pwd") == contract.workdir
 
 
-def test_the_stop_signal_is_the_contracts(inspected, contract):
+def test_the_stop_signal_is_as_in_the_contract(inspected, contract):
     assert inspected["Config"]["StopSignal"] == contract.stop_signal
 
 
 @pytest.mark.parametrize("path", MASKED)
-def test_the_kernels_secrets_are_masked(host, path):
+def test_kernel_secrets_are_masked(host, path):
     if not host.file(path).exists:
         pytest.skip(f"this kernel has no {path}")
     assert host.run("cat %s", path).stdout == "", f"{path} can be read"

@@ -20,7 +20,7 @@ def test_every_package_that_was_asked_for_is_there(host, subject):
 
 
 @pytest.mark.control("package-set")
-def test_the_container_holds_the_images_packages(host, image):
+def test_the_container_holds_the_packages_of_the_image(host, image):
     listed = set(host.check_output("dpkg-query -f '${Package}\\n' -W").splitlines())
     stored = {path.removeprefix(STATUS) for path in image.rootfs if path.startswith(STATUS)}
     stored = {name for name in stored if not name.endswith(".md5sums")}
@@ -54,7 +54,7 @@ def test_python_can_install_nothing(host, subject, module):
 
 
 @pytest.mark.control("elf-closure")
-def test_pythons_compiled_modules_load(host, subject):
+def test_compiled_modules_of_python_load(host, subject):
     code = "import bz2, ctypes, decimal, hashlib, lzma, multiprocessing, socket, sqlite3, ssl, uuid, zlib"
     done = python(host, subject, code)
     assert done.rc == 0, done.stderr.strip().rpartition("\n")[2]

@@ -89,6 +89,6 @@ def test_the_environment_loads_no_foreign_code(environ, name):
     assert name not in environ, f"{name}={environ.get(name)}"
 
 
-def test_the_environment_is_the_images(environ, contract):
+def test_the_environment_is_that_of_the_image(environ, contract):
     missing = [name for name, value in contract.env if environ.get(name) != value]
     assert not missing, f"not as in the image: {', '.join(missing)}"

@@ -17,7 +17,7 @@ def rows(host, database):
 
 @pytest.mark.control("nonroot-user")
 @pytest.mark.parametrize("position", ["real", "effective", "saved", "file system"])
-def test_the_user_id_is_the_contracts(pid1, contract, position):
+def test_the_user_id_is_as_in_the_contract(pid1, contract, position):
     wanted = numbers(contract.user)[0]
     found = pid1.uids[["real", "effective", "saved", "file system"].index(position)]
     assert found == wanted != 0, f"the {position} user id is {found}, the contract says {wanted}"
@@ -25,7 +25,7 @@ def test_the_user_id_is_the_contracts(pid1, contract, position):
 
 @pytest.mark.control("nonroot-user")
 @pytest.mark.parametrize("position", ["real", "effective", "saved", "file system"])
-def test_the_group_id_is_the_contracts(pid1, contract, position):
+def test_the_group_id_is_as_in_the_contract(pid1, contract, position):
     wanted = numbers(contract.user)[1]
     found = pid1.gids[["real", "effective", "saved", "file system"].index(position)]
     assert found == wanted != 0, f"the {position} group id is {found}, the contract says {wanted}"

@@ -1,0 +1,83 @@
+import pytest
+
+from builder.controls.audit import Audited
+from builder.model.report import ControlResult, Outcome, Report
+from builder.verify.formats import json_text
+from builder.verify.live import LiveResult, not_run
+from tests.unit.verify.parts import AUDITS, Parts, check
+
+
+def control(report: Report, key: str) -> ControlResult:
+    return next(item for item in report.controls if item.key == key)
+
+
+def test_the_head_describes_the_image(report: Report) -> None:
+    assert (report.image, report.profile, report.platform) == ("probe", "hardened", "linux/amd64")
+    assert (report.created, report.tag) == ("2025-10-09T08:53:20Z", "temper/probe:hardened")
+    assert (report.size, report.unpacked, report.layers, report.files) == (1_234_567, 2_500_000, 1, 2)
+    assert [(row.name, row.kind) for row in report.packages] == [("libc6", "deb"), ("numpy", "wheel")]
+    assert report.switched_off == ("max-size: it holds a model (bank)",)
+
+
+def test_controls_come_in_the_order_of_the_plan(report: Report) -> None:
+    assert [item.key for item in report.controls] == list(Parts().keys)
+
+
+@pytest.mark.parametrize(
+    ("key", "audit", "live", "outcome"),
+    [
+        ("no-setuid", "passed", "none", "passed"),
+        ("no-shell", "failed", "failed", "failed"),
+        ("nonroot-user", "passed", "not run", "passed"),
+        ("healthcheck", "waived", "waived", "waived"),
+        ("package-set", "not assessed", "none", "not assessed"),
+    ],
+)
+def test_how_a_control_stands(report: Report, key: str, audit: str, live: str, outcome: str) -> None:
+    found = control(report, key)
+    assert (found.audit.value, found.live.value, found.outcome.value) == (audit, live, outcome)
+
+
+def test_a_waiver_is_shown_only_where_it_answers_for_a_failure() -> None:
+    assert control(Parts().report(), "healthcheck").waiver == "batch job (until 2027-03-31)"
+    fine = (*AUDITS[:3], Audited(key="healthcheck", outcome=Outcome.PASSED), *AUDITS[4:])
+    report = Parts(audits=fine, live=LiveResult(suites=(check("x"),))).report()
+    assert (control(report, "healthcheck").waiver, control(report, "healthcheck").audit) == (
+        "",
+        Outcome.PASSED,
+    )
+
+
+def test_a_waiver_does_not_answer_for_what_was_not_assessed() -> None:
+    unknown = (Audited(key="healthcheck", outcome=Outcome.NOT_ASSESSED, reason="no plan"),)
+    found = control(Parts(audits=unknown, live=not_run("x")).report(), "healthcheck")
+    assert (found.audit, found.live, found.waiver) == (Outcome.NOT_ASSESSED, Outcome.NOT_RUN, "")
+
+
+def test_without_a_live_run_no_control_is_known_live() -> None:
+    report = Parts(live=not_run("no engine")).report()
+    assert {item.live for item in report.controls} == {Outcome.NOT_RUN}
+    assert report.not_run == ("live suites: no engine", "package-set: no lock: it was not built here")
+
+
+def test_a_control_that_nobody_audited_is_not_run() -> None:
+    assert control(Parts(audits=()).report(), "no-setuid").audit is Outcome.NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ((Outcome.PASSED, Outcome.PASSED), Outcome.PASSED),
+        ((Outcome.PASSED, Outcome.NOT_RUN), Outcome.NOT_RUN),
+        ((Outcome.NOT_RUN, Outcome.NOT_ASSESSED), Outcome.NOT_ASSESSED),
+        ((Outcome.PASSED, Outcome.NOT_RUN, Outcome.FAILED), Outcome.FAILED),
+    ],
+)
+def test_the_worst_check_speaks_for_a_control(outcomes: tuple[Outcome, ...], expected: Outcome) -> None:
+    checks = tuple(check("x", outcome) for outcome in outcomes)
+    report = Parts(live=LiveResult(controls={"no-setuid": checks})).report()
+    assert control(report, "no-setuid").live is expected
+
+
+def test_a_report_reads_back_from_its_json(report: Report) -> None:
+    assert Report.model_validate_json(json_text(report)) == report
