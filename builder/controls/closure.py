@@ -14,6 +14,7 @@ from builder.model.report import Finding, Severity
 from builder.model.spec import Strings
 from builder.model.tree import Entry
 from builder.rootfs.closure import MACHINES, missing, missing_interpreters
+from builder.rootfs.sonames import packages_of
 
 NVIDIA_DRIVER = (
     "libcuda.so.*",
@@ -53,7 +54,9 @@ class ElfClosure(Control[ClosureParameters]):
             brought_by_host=parameters.brought_by_host,
         ):
             message = f"{gap.path} needs '{gap.soname}', which the loader doesn't find in the image"
-            yield Finding(message=message, path=gap.path)
+            likely = packages_of(gap.soname)
+            hint = f"; the package is likely '{likely[0]}'" if likely else ""
+            yield Finding(message=message + hint, path=gap.path)
 
 
 class InterpreterClosure(Control[NoParameters]):

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import EngineError
 from builder.image.engine_session import ExecSession, open_session
-from builder.model.contract import RunContract
-from builder.model.spec import State, Writable
+from builder.model.contract import RunContract, tmpfs_options
+from builder.model.spec import State
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-SHARED = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - names of mount points
-"""Scratch space that any user may write to, as programs expect of it."""
 
 Told = Callable[[str], AbstractContextManager[None]]
 
@@ -61,18 +59,6 @@ def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dic
         "mounts": [_bind(mount) for mount in mounts]
         + [_empty(item) for item in contract.state if item.path not in covered],
     }
-
-
-def tmpfs_options(contract: RunContract, item: Writable) -> str:
-    """With the user's ids: runc gives a tmpfs the mode of the folder that it covers, whatever `mode` says.
-
-    The same text as in the rendered run contract; a test holds the two together, since rooms side by side
-    don't import each other.
-    """
-    uid, _, gid = contract.user.partition(":")
-    owner = f",uid={uid},gid={gid or uid}" if uid.isdecimal() else ""
-    mode = "1777" if item.path in SHARED else "0700"
-    return f"rw,nosuid,nodev,{'exec' if item.exec else 'noexec'},size={item.size}{owner},mode={mode}"
 
 
 def _bind(mount: Mount) -> dict[str, Any]:

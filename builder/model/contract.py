@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from builder.errors import InputError
 from builder.model.spec import State, Writable
+
+SHARED = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - names of mount points, nothing is written there
+"""Scratch space that any uid may use, as programs expect of it; the rest belongs to the image's user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +34,22 @@ class RunContract:
     cpus: float
     shm: str
     stop_signal: str
+
+
+def user_and_group(contract: RunContract) -> tuple[int, int]:
+    """Raises `InputError` for a user by name: the numbers are needed for what is mounted."""
+    uid, _, gid = contract.user.partition(":")
+    if not uid.isdecimal() or not (gid or uid).isdecimal():
+        raise InputError(f"user '{contract.user}': is not in digits; write it as uid:gid")
+    return int(uid), int(gid or uid)
+
+
+def tmpfs_options(contract: RunContract, scratch: Writable) -> str:
+    """What engines take after `PATH:`; no setuid programs, no devices, no programs unless asked for.
+
+    With the user's ids: runc gives a tmpfs the owner and mode of the folder that it covers otherwise.
+    """
+    uid, gid = user_and_group(contract)
+    mode = "1777" if scratch.path in SHARED else "0700"
+    run = "exec" if scratch.exec else "noexec"
+    return f"rw,nosuid,nodev,{run},size={scratch.size},uid={uid},gid={gid},mode={mode}"

@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from builder.model.contract import RunContract
+from builder.model.contract import RunContract, tmpfs_options, user_and_group
 from builder.model.definition import Definition, RenderedFile
 from builder.model.image import Image
 from builder.model.plan import Plan
-from builder.render.contract import dns_label, tmpfs_options, user_and_group
+from builder.render.contract import dns_label
 from builder.render.dockerfile import check_template
 from builder.render.environment import OWN, make_environment, render_template
 

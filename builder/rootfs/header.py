@@ -45,7 +45,7 @@ def parse_header(block: bytes) -> Header:
         name = folder + b"/" + name
     return Header(
         name=name,
-        type=_type(type_, name),
+        type=_type(type_),
         mode=number(mode) & 0o7777,
         uid=_bounded(number(uid), "uid", MAX_ID),
         gid=_bounded(number(gid), "gid", MAX_ID),
@@ -108,8 +108,9 @@ def cut(field: bytes) -> bytes:
     return field.split(b"\0", 1)[0]
 
 
-def _type(field: bytes, name: bytes) -> str:
-    """Old archives write files as NUL or `7`, and directories as files with a slash at the end."""
-    if field in (b"\0", b"0", b"7"):
-        return "5" if name.endswith(b"/") else "0"
-    return field.decode("latin-1")
+OLD = "\0"
+"""The type of archives older than POSIX: a directory if the whole name ends with a slash, else a file."""
+
+
+def _type(field: bytes) -> str:
+    return "0" if field == b"7" else field.decode("latin-1")

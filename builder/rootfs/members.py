@@ -15,6 +15,7 @@ from builder.rootfs.header import (
     BLOCK,
     MAX_ID,
     MAX_SIZE,
+    OLD,
     Header,
     HeaderError,
     cut,
@@ -190,13 +191,17 @@ class Members(Iterator[Member]):
         if records and extended.names:
             self._problem(f"{self._archive}: ambiguous extended header before byte {self._at - BLOCK}")
         size = extended.number("size", header.size, MAX_SIZE)
-        if size and header.type in "123456":  # as Linux readers do: such data would be read as a header
+        name = extended.name("path", "L", header.name)
+        type_ = ("5" if name.endswith("/") else "0") if header.type == OLD else header.type
+        if type_ == "0" and name.endswith("/"):
+            self._problem(f"{self._archive}: {name!a}: is a folder by its name and a file by its type")
+        if size and type_ in "123456":  # as Linux readers do: such data would be read as a header
             self._problem(f"{self._archive}: {quoted(header.name)}: has data, though it is not a file")
             size = 0
         self._bound(size)
         return Member(
-            name=extended.name("path", "L", header.name),
-            type=header.type,
+            name=name,
+            type=type_,
             mode=header.mode,
             uid=extended.number("uid", header.uid, MAX_ID),
             gid=extended.number("gid", header.gid, MAX_ID),

@@ -472,7 +472,8 @@ CLOSURE = (
         "elf-closure",
         "library left out",
         drop(f"{LIB}/libm.so.6"),
-        "usr/bin/python3.13 needs 'libm.so.6', which the loader doesn't find in the image",
+        "usr/bin/python3.13 needs 'libm.so.6', which the loader doesn't find in the image; "
+        "the package is likely 'libc6'",
         mended=False,
     ),
     mutant(

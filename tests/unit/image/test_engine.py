@@ -17,10 +17,9 @@ from builder.image.docker_archive import docker_archive
 from builder.image.engine import Engine
 from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import is_dead, session
-from builder.image.running import Mount, engine_arguments, tmpfs_options
+from builder.image.running import Mount, engine_arguments
 from builder.model.contract import RunContract
 from builder.model.spec import State, Writable
-from builder.render.contract import tmpfs_options as rendered_tmpfs_options
 
 CONTRACT = RunContract(
     image="temper/test:hardened",
@@ -65,11 +64,6 @@ def test_the_contract_is_told_to_the_engine_word_by_word() -> None:
             {"Type": "volume", "Target": "/data", "ReadOnly": False},
         ],
     }
-
-
-@pytest.mark.parametrize("item", CONTRACT.tmpfs, ids=str)
-def test_scratch_space_is_mounted_as_the_rendered_contract_says(item: Writable) -> None:
-    assert tmpfs_options(CONTRACT, item) == rendered_tmpfs_options(CONTRACT, item)
 
 
 def refused(monkeypatch, path: Path) -> EngineError:

@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 
 from builder.errors import InputError
+from builder.model.contract import tmpfs_options, user_and_group
 from builder.model.plan import Plan
 from builder.model.profile import RunSettings
 from builder.model.spec import State, Writable
-from builder.render.contract import dns_label, make_contract, tmpfs_options, user_and_group
+from builder.render.contract import dns_label, make_contract
 from builder.render.definition import state_mounts, variable_name
 from tests.golden import IMAGES, plan_of
 

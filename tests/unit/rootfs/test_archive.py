@@ -134,7 +134,20 @@ def test_a_prefix_of_the_ustar_format_belongs_to_the_name() -> None:
 
 
 def test_an_old_archive_marks_folders_by_a_slash_alone() -> None:
-    assert package(patched(archive(member("a/b")), 0, b"a/\0"))["a"].kind is Kind.DIRECTORY
+    old = patched(patched(archive(member("a/b")), 0, b"a/\0"), 156, b"\0")
+    assert package(old)["a"].kind is Kind.DIRECTORY
+
+
+def test_a_slash_where_a_long_name_was_cut_means_nothing() -> None:
+    """Writers cut the name that old readers see at 100 bytes, wherever that falls."""
+    name = "d" * 99 + "/" + "f" * 200
+    assert package(archive(member(name), form=tarfile.PAX_FORMAT))[name].kind is Kind.FILE
+
+
+def test_a_file_whose_name_ends_with_a_slash_is_refused() -> None:
+    """GNU tar makes a folder of it, engines a file."""
+    with pytest.raises(ArchiveError, match="is a folder by its name and a file by its type"):
+        package(patched(archive(member("a/b")), 0, b"a/\0"))
 
 
 def test_the_same_folder_twice_is_no_problem() -> None:
