@@ -6,15 +6,17 @@ stages are local to the verbs, so that `temper --help` answers at once.
 
 import json
 import logging
+import os
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from builder import __version__
-from builder.errors import InputError, TemperError
+from builder.errors import TemperError, ToolError
 
 if TYPE_CHECKING:
     from builder.workplace import Workplace
@@ -24,27 +26,63 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def main() -> None:
     """Entry point: turns the errors a user can meet into messages and exit codes."""
+    _prepare()
     try:
         cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        fail(["interrupted; nothing half-made was left"], 130)
-    except KeyboardInterrupt:
-        fail(["interrupted; nothing half-made was left"], 130)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D, here it is a bug
+            raise
+        fail("interrupted; nothing half-made was left", 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except InputError as error:
-        fail(error.problems, error.exit_code)
     except TemperError as error:
-        fail([str(error)], error.exit_code)
-    except BrokenPipeError:
-        sys.exit(3)
+        fail(str(error), error.exit_code)
 
 
-def fail(problems: Iterable[str], code: int) -> None:
-    for problem in problems:
-        print(f"temper: {problem}", file=sys.stderr)
+def _prepare() -> None:
+    """Closed streams swallow what is written to them; a polite kill cleans up just as Ctrl-C does."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for the whole process
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+class Verbs(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        """Ends quietly where a reader hangs up, as `| head` does.
+
+        click's own way is to end with 1, but here that says that the image fails.
+        """
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            _turn_off(sys.stdout, sys.stderr)
+            sys.exit(3)
+
+
+def _turn_off(*streams: TextIO) -> None:
+    """What is still in their buffers would be written, and fail, when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+
+
+def fail(message: str, code: int) -> None:
+    for line in message.split("\n"):
+        print(f"temper: {line}", file=sys.stderr)
     sys.exit(code)
+
+
+def say(text: str) -> None:
+    """A result, on stdout. Raises `ToolError` where it can't be written; a reader that left is left alone."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _turn_off(sys.stdout)
+        reason = (error.strerror or str(error)).lower()
+        raise ToolError(f"the answer can't be written to stdout: {reason}") from None
 
 
 def with_options(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -80,7 +118,7 @@ OUTPUT = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="temper %(version)s")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
@@ -111,8 +149,8 @@ def workplace(context: click.Context, *, offline: bool = False, locked: bool = F
     )
 
 
-def print_json(data: Any) -> None:
-    print(json.dumps(data, indent=2, sort_keys=True))
+def say_json(data: Any) -> None:
+    say(json.dumps(data, indent=2, sort_keys=True))
 
 
 @cli.command("list")
@@ -125,11 +163,11 @@ def list_(context: click.Context, names: bool, as_json: bool) -> None:
 
     listing = show.listing(workplace(context).workspace)
     if names:
-        print("\n".join(row["name"] for row in listing["images"]))
+        say("\n".join(row["name"] for row in listing["images"]))
     elif as_json:
-        print_json(listing)
+        say_json(listing)
     else:
-        print(show.listing_text(listing))
+        say(show.listing_text(listing))
 
 
 @cli.command()
@@ -144,9 +182,9 @@ def plan(context: click.Context, image: str, profile: str, as_json: bool) -> Non
 
     planned = make_plan(workplace(context), image, profile)
     if as_json:
-        print_json(show.plan_data(planned))
+        say_json(show.plan_data(planned))
     else:
-        print(show.plan_text(planned))
+        say(show.plan_text(planned))
 
 
 @cli.command()
@@ -156,15 +194,16 @@ def plan(context: click.Context, image: str, profile: str, as_json: bool) -> Non
 @click.pass_context
 def lock(context: click.Context, image: str, profile: str, as_json: bool) -> None:
     """Lock the image's packages and wheels to what the archive and the index hold now."""
+    from builder import show
     from builder.locks import relock
     from builder.workplace import plan as make_plan
 
     place = workplace(context)
     locked = relock(place, make_plan(place, image, profile))
     if as_json:
-        print_json({"path": str(locked.path), "moved": list(locked.moved)})
+        say_json({"path": str(locked.path), "new": locked.new, "moved": list(locked.moved)})
     else:
-        print(f"{locked.path}: " + ("; ".join(locked.moved) or "nothing moved"))
+        say(show.locked_text(locked))
 
 
 @cli.command()
@@ -189,7 +228,7 @@ def render(
 
     place = workplace(context, offline=offline, locked=locked)
     write(place, make_plan(place, image, profile), platform, output)
-    print(output)
+    say(str(output))
 
 
 @cli.command()
@@ -221,9 +260,10 @@ def present(report: Any, form: str, folder: Path | None = None) -> None:
     """Prints a report and ends with 1 where the image fails its profile."""
     from builder.verify import formats
 
-    print(formats.FORMATS[form](report), end="")
+    text = formats.FORMATS[form](report).removesuffix("\n")
     if folder is not None and form == "text":
-        print(f"\nwritten to {folder}")
+        text += f"\n\nwritten to {folder}"
+    say(text)
     if not report.passed:
         sys.exit(1)
 
@@ -267,9 +307,9 @@ def explain(control: str, as_json: bool) -> None:
 
     data = show.control_data(control)
     if as_json:
-        print_json(data)
+        say_json(data)
     else:
-        print(show.control_text(data))
+        say(show.control_text(data))
 
 
 @cli.command()
@@ -279,7 +319,7 @@ def schema(kind: str) -> None:
     from builder.config.schema import schema as schema_of
     from builder.controls.catalogue import BY_KEY
 
-    print_json(schema_of(kind, BY_KEY))
+    say_json(schema_of(kind, BY_KEY))
 
 
 @cli.command()
@@ -287,4 +327,4 @@ def store() -> None:
     """Print the folder that downloads and unpacked packages are kept in."""
     from builder.packages.store import Store
 
-    print(Store.default().root)
+    say(str(Store.default().root))

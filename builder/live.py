@@ -15,6 +15,11 @@ from builder.verify.toolbox import make_toolbox
 from builder.workplace import Workplace
 
 
+def engine_answers() -> None:
+    """Raises `EngineError`: sooner than after a build that can't be finished without one."""
+    Engine.connect().close()
+
+
 def look_live(
     place: Workplace, plan: Plan, made: Made, folder: Path, options: Options
 ) -> tuple[LiveResult, bool]:
@@ -46,4 +51,12 @@ def run_live(place: Workplace, plan: Plan, made: Made, folder: Path, engine: Eng
     program = busybox(place, made.section)
     with tempfile.TemporaryDirectory(prefix="temper-toolbox-") as name:
         tools = make_toolbox(program, Path(name), made.image.config.platform)
-        return run_suites(engine, (folder / LAYOUT).absolute(), made.contract, plan, tools, tuple(suites))
+        return run_suites(
+            engine,
+            (folder / LAYOUT).absolute(),
+            made.contract,
+            plan,
+            tools,
+            tuple(suites),
+            lock=made.section,
+        )

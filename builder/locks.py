@@ -47,7 +47,7 @@ def relock(place: Workplace, plan: Plan) -> Relocked:
     if place.offline:
         raise LockError("a new lock needs the network; run without --offline")
     source = place.workspace.lock_path(plan.image, lock_profile(plan))
-    previous = read_lock(source) if source.is_file() else None
+    previous = read_lock(Path(shown(source))) if source.is_file() else None
     making = partial(
         make_lock,
         plan,
@@ -121,7 +121,7 @@ def current_lock(place: Workplace, plan: Plan) -> Lock:
     if not path.is_file():
         reason = f"{shown(path)}: no such lock"
     else:
-        lock = read_lock(path)
+        lock = read_lock(Path(shown(path)))
         if lock.inputs == inputs_digest(plan):
             return lock
         reason = f"{shown(path)}: was made for other packages, requirements or platforms than the plan's"
@@ -154,8 +154,9 @@ def gather(place: Workplace, plan: Plan, platform: str) -> tuple[Lock, tuple[Pac
     except GoneError as error:
         if place.locked:
             raise LockError(
-                f"{error}\nthe lock names files that have left the mirror, and --locked forbids a new one; "
-                + _how_to_lock(plan)
+                f"{_without_advice(error)}\n"
+                "the lock names files that have left the mirror, and --locked forbids a new one; "
+                f"{_how_to_lock(plan)}"
             ) from None
         lock = _relock_aloud(place, plan, "locked files have left the mirror")
         _fetch_anew(place, plan, lock.platforms[platform], platform)
@@ -173,9 +174,13 @@ def _fetch_anew(place: Workplace, plan: Plan, section: LockedPlatform, platform:
         fetch_section(place, plan, section, platform)
     except GoneError as error:
         raise NetworkError(
-            f"{str(error).replace(LOCK_AGAIN, '')}\n"
+            f"{_without_advice(error)}\n"
             "the mirror's own index names files that it does not hold; try again later, or use another mirror"
         ) from None
+
+
+def _without_advice(error: GoneError) -> str:
+    return str(error).replace(LOCK_AGAIN, "")
 
 
 def fetch_section(place: Workplace, plan: Plan, section: LockedPlatform, platform: str) -> None:

@@ -3,6 +3,10 @@
 Everything that decides is a pure function of another room; this one connects them and touches the disk.
 """
 
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from builder.controls.audit import audit as audit_image
 from builder.controls.harden import harden
 from builder.errors import InputError
 from builder.image.assemble import assemble, layer_files, link_layers
-from builder.image.folder import replaced_as_a_whole
+from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layers import layer_blob, split
 from builder.image.layout import read_layout
 from builder.locks import current_lock, gather
@@ -86,14 +90,31 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
     """The whole pipeline. An image that fails its audit is written and reported, but never tagged."""
     platform = chosen_platform(plan, options.platform)
     folder = output_folder(plan, platform, options.output)
+    if options.engine == "docker" and not why_not_live(platform, options, failed=False):
+        from builder.live import engine_answers  # noqa: PLC0415 - as below
+
+        engine_answers()
     made = make(place, plan, platform)
-    (folder / REPORT).unlink(missing_ok=True)  # it would speak of the image before this one
-    written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
-    write_definition(place, plan, made, folder / DEFINITION)
-    made = replace(made, image=written)
-    report = examine(place, plan, made, folder, options)
-    write_report(folder, report)
+    with alone_in(place, folder):
+        with plain_errors(folder):
+            (folder / REPORT).unlink(missing_ok=True)  # it would speak of the image before this one
+        written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
+        write_definition(place, plan, made, folder / DEFINITION)
+        report = examine(place, plan, replace(made, image=written), folder, options)
+        write_report(folder, report)
     return Built(folder=folder, report=report)
+
+
+@contextmanager
+def alone_in(place: Workplace, folder: Path) -> Iterator[None]:
+    """Other builds of the same folder wait: what is audited and loaded is what this one has written."""
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
+
+    def waiting() -> None:
+        place.progress.note(f"another temper is at work in {folder}; waiting for it")
+
+    with place.store.lock(f"result-{name}", waiting=waiting):
+        yield
 
 
 def examine(place: Workplace, plan: Plan, made: Made, folder: Path, options: Options) -> Report:
@@ -102,7 +123,7 @@ def examine(place: Workplace, plan: Plan, made: Made, folder: Path, options: Opt
     image = read_layout(folder / LAYOUT)
     audits = audit_image(image, plan, made.section, plan.controls)
     failed = any(one.outcome is Outcome.FAILED and not waived(plan, one.key) for one in audits)
-    reason = why_not_live(made.image.config.platform, options, failed)
+    reason = why_not_live(made.image.config.platform, options, failed=failed)
     live, loaded = not_run(reason), False
     if not reason:
         from builder.live import look_live  # noqa: PLC0415 - the engine's client takes 0.2 s to import
@@ -123,7 +144,7 @@ def waived(plan: Plan, key: str) -> bool:
     return any(waiver.control == key for waiver in plan.waivers)
 
 
-def why_not_live(platform: str, options: Options, failed: bool) -> str:
+def why_not_live(platform: str, options: Options, *, failed: bool) -> str:
     """Why the image isn't loaded; empty where nothing speaks against it."""
     if options.engine == "none":
         return "turned off by --engine none"
@@ -141,17 +162,18 @@ def audit(place: Workplace, plan: Plan, options: Options) -> Report:
     if not (folder / LAYOUT).is_dir():
         raise InputError(f"{folder / LAYOUT}: no such image; run `temper build {plan.image}` first")
     lock = current_lock(place, plan)
-    image = read_layout(folder / LAYOUT, platform)
-    made = Made(
-        image=image,
-        changes=changes_of(folder, image.digest),
-        section=lock.platforms[platform],
-        contract=make_contract(plan, tag_of(plan), image.config.user),
-    )
-    report = examine(place, plan, made, folder, options)
-    if options.verify:
-        write_report(folder, report)
-    return report
+    with alone_in(place, folder):
+        image = read_layout(folder / LAYOUT, platform)
+        made = Made(
+            image=image,
+            changes=changes_of(folder, image.digest),
+            section=lock.platforms[platform],
+            contract=make_contract(plan, tag_of(plan), image.config.user),
+        )
+        report = examine(place, plan, made, folder, options)
+        if options.verify:
+            write_report(folder, report)
+        return report
 
 
 def changes_of(folder: Path, digest: str) -> dict[str, tuple[str, ...]]:
@@ -165,6 +187,11 @@ def changes_of(folder: Path, digest: str) -> dict[str, tuple[str, ...]]:
 
 def write_report(folder: Path, report: Report) -> None:
     """Whole or not at all."""
-    fresh = folder / f".{REPORT}"
-    fresh.write_text(json_text(report), encoding="utf-8")
-    fresh.replace(folder / REPORT)
+    fresh = folder / f".{REPORT}.partial"
+    with plain_errors(folder / REPORT):
+        try:
+            fresh.write_text(json_text(report), encoding="utf-8")
+            fresh.replace(folder / REPORT)
+        finally:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)

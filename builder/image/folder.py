@@ -29,12 +29,12 @@ def replaced_as_a_whole(folder: Path, store: Store, *, marker: str) -> Iterator[
     One process at a time works on the same folder, and sweeps what a killed one left there. `marker` is the
     file by which a folder of this kind is known: anything else that stands there is refused, not removed.
     """
-    folder = folder.absolute()
+    said, folder = folder, folder.absolute()
     fresh = folder.with_name(f".{folder.name}.partial")
     old = folder.with_name(f".{folder.name}.old")
     lock = hashlib.sha256(os.fsencode(folder)).hexdigest()
-    with store.lock(f"layout-{lock}"), plain_errors(folder):
-        _refuse_foreign(folder, marker)
+    with store.lock(f"layout-{lock}"), plain_errors(said):
+        _refuse_foreign(said, marker)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if old.exists() and not folder.exists():  # killed between the two renames below
             old.rename(folder)

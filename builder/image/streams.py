@@ -20,6 +20,7 @@ PIECE = 1 << 20
 """Uncompressed bytes that are in memory at a time, whatever the blob claims to hold."""
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
+_DAMAGED = "is damaged; build the image again"
 _GZIP_ERROR = cast(type[Exception], isal_zlib.error)  # its stub makes it an instance
 
 
@@ -120,10 +121,10 @@ def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing) -> Iterator[b
                 data = member.unused_data if member.eof else member.unconsumed_tail
                 if piece:
                     yield piece
-    except _GZIP_ERROR as error:
-        raise ArchiveError(f"{span.problem_prefix}: damaged gzip data: {str(error).lower()}") from None
+    except _GZIP_ERROR:
+        raise ArchiveError(f"{span.problem_prefix}: {_DAMAGED}") from None
     if fresh or not member.eof:
-        raise ArchiveError(f"{span.problem_prefix}: its gzip data is cut off")
+        raise ArchiveError(f"{span.problem_prefix}: is cut off; build the image again")
 
 
 class _Pieces(io.RawIOBase):
@@ -160,8 +161,8 @@ def _unzstd(chunks: Iterator[bytes], span: Span) -> Iterator[bytes]:
     try:
         while piece := reader.read(PIECE):
             yield piece
-    except zstandard.ZstdError as error:
-        raise ArchiveError(f"{span.problem_prefix}: damaged zstd data: {str(error).lower()}") from None
+    except zstandard.ZstdError:
+        raise ArchiveError(f"{span.problem_prefix}: {_DAMAGED}") from None
 
 
 class LayerStream(io.RawIOBase):

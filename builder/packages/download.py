@@ -32,6 +32,9 @@ class Failure:
     """The server answered that it has no such file (404, 410)."""
 
 
+LOCK_AGAIN = "; lock again to take what the mirror has now"
+
+
 def fetch(
     store: Store,
     downloads: Sequence[Download],
@@ -66,8 +69,7 @@ def fetch(
 
 
 def _line(failure: Failure) -> str:
-    advice = "; lock again to take what the mirror has now" if failure.gone else ""
-    return f"{failure.name}: {failure.reason}{advice}"
+    return f"{failure.name}: {failure.reason}{LOCK_AGAIN if failure.gone else ''}"
 
 
 def get(url: str, *, limit: int) -> bytes:

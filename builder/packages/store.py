@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,17 +205,29 @@ class Store:
         return self.root / "records" / _plain_name(kind) / _plain_name(key)
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """One holder among all threads and processes; a killed process holds nothing."""
+    def lock(self, name: str, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """One holder among all threads and processes; a killed process holds nothing.
+
+        `waiting` is called where there is another holder to wait for.
+        """
         path = self.root / "locks" / _plain_name(name)
         with plain_errors(self.root, path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            with plain_errors(self.root, path):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not self._taken(path, descriptor, fcntl.LOCK_NB):
+                waiting()
+                self._taken(path, descriptor, 0)
             yield
         finally:
             os.close(descriptor)
+
+    def _taken(self, path: Path, descriptor: int, flags: int) -> bool:
+        with plain_errors(self.root, path):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+            except BlockingIOError:
+                return False
+            return True
 
     @contextmanager
     def _temporary(self) -> Iterator[tuple[Path, BinaryIO]]:
