@@ -129,7 +129,14 @@ def inputs_digest(plan: Plan) -> str:
 
 def lock_text(lock: Lock) -> str:
     data = lock.model_dump(mode="json", by_alias=True)
+    data = {**data, "checksum": _checksum(data)}
     return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _checksum(data: Mapping[str, Any]) -> str:
+    """Over all else that the lock says: a changed date or version would build another image, unnoticed."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def read_lock(path: Path) -> Lock:
@@ -159,14 +166,18 @@ def _validated(path: Path, data: Any) -> Lock:
             f"{path}: schema-version: {version} was written by another version of Temper; "
             "use that one, or run `temper lock`"
         )
+    checksum = data.pop("checksum", None) if isinstance(data, dict) else None
     try:
-        return Lock.model_validate(data)
+        lock = Lock.model_validate(data)
     except ValidationError as error:
         problems = (
             f"{path}: {'.'.join(map(str, one['loc'])) or 'lock'}: is damaged: {_plain(one)}; {_MEND}"
             for one in error.errors()
         )
         raise LockError(problems) from None
+    if checksum != _checksum(data):
+        raise LockError(f"{path}: is damaged, or was edited: its checksum doesn't match; {_MEND}")
+    return lock
 
 
 def _plain(error: Mapping[str, Any]) -> str:

@@ -114,6 +114,14 @@ def damaged(change: tuple[str, str]) -> bytes:
                 f"LOCK: platforms.linux/amd64.packages.0.becausf: is damaged: unknown key; {MEND}"
             ),
         ),
+        (
+            damaged(('"version": "', '"version": "9')),
+            f"LOCK: is damaged, or was edited: its checksum doesn't match; {MEND}",
+        ),
+        (
+            damaged(('"checksum"', '"chekcsum"')),
+            f"LOCK: chekcsum: is damaged: unknown key; {MEND}",
+        ),
     ],
 )
 def test_a_damaged_lock(tmp_path: Path, text: bytes, message: str) -> None:
