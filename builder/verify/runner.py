@@ -15,6 +15,7 @@ from builder import process
 from builder.errors import EngineError, InputError, ToolError
 from builder.image.running import Mount
 from builder.model.contract import RunContract
+from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan
 from builder.model.report import CheckResult, Outcome
 from builder.verify.live import Line, LiveResult
@@ -30,32 +31,48 @@ class Starter(Protocol):
     """What of an engine is needed: `image.engine.Engine` has it."""
 
     def start(
-        self, contract: RunContract, *, mounts: Sequence[Mount], program: Sequence[str] = ()
+        self,
+        contract: RunContract,
+        *,
+        mounts: Sequence[Mount],
+        interactive: bool = False,
+        program: Sequence[str] = (),
     ) -> AbstractContextManager[Running]: ...
 
 
-def verify(
+def verify(  # noqa: PLR0913 - what the stages before it made, by name
     engine: Starter,
     layout: Path,
     contract: RunContract,
     plan: Plan,
     toolbox: Path,
     suites: tuple[Path, ...],
+    *,
+    lock: LockedPlatform | None = None,
 ) -> LiveResult:
-    """Raises `EngineError` where the engine is gone, `ToolError` where pytest crashed, `InputError` where a
-    suite can't be read: none of them says anything of the image. A container that ends at once does: that
-    is a failed check, and the suites then look into one that holds the toolbox's `sleep` instead.
+    """Without `lock` the packages are not compared with it.
+
+    Raises `EngineError` where the engine is gone, `ToolError` where pytest crashed, `InputError` where a
+    suite can't be read: none of them says anything of the image. A container that ends at once does, unless
+    it ends with 0; the suites then look into one that runs the toolbox's `sleep` instead. Stdin is left open,
+    so that an image whose program is an interpreter keeps running.
     """
+
+    def subject_of(container: Running, held: str = "") -> Subject:
+        inspected = unprobed(container.inspect())
+        return make_subject(
+            plan, contract, layout, lock, container=container.id, held=held, inspected=inspected
+        )
+
     with tempfile.TemporaryDirectory(prefix="temper-") as name:
         scratch = Path(name)
         mounts = (Mount(source=toolbox, target=MOUNT), *state_mounts(plan, contract))
-        with engine.start(contract, mounts=mounts) as container:
+        with engine.start(contract, mounts=mounts, interactive=True) as container:
             start = wait_until_ready(container, contract, plan.spec.healthcheck)
             if not start.over:
-                subject = subject_of(plan, contract, layout, container)
-                return joined(start, run_suites(subject, suites, scratch, container))
+                return joined(start, run_suites(subject_of(container), suites, scratch, container))
         with engine.start(contract, mounts=mounts, program=HOLD) as container:
-            subject = subject_of(plan, contract, layout, container, held=start.over)
+            subject = subject_of(container, held=start.over)
             return joined(start, run_suites(subject, suites, scratch, container))
 
 
@@ -67,14 +84,6 @@ def state_mounts(plan: Plan, contract: RunContract) -> tuple[Mount, ...]:
         if folder.is_dir():
             found.append(Mount(source=folder, target=state.path, read_only=state.mode == "ro"))
     return tuple(found)
-
-
-def subject_of(
-    plan: Plan, contract: RunContract, layout: Path, container: Running, held: str = ""
-) -> Subject:
-    return make_subject(
-        plan, contract, layout, container=container.id, held=held, inspected=unprobed(container.inspect())
-    )
 
 
 def unprobed(inspected: Mapping[str, Any]) -> dict[str, Any]:

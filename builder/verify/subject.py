@@ -5,6 +5,7 @@ from typing import Any
 
 from builder.model.base import Strict
 from builder.model.contract import RunContract
+from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan
 from builder.model.spec import Healthcheck, Strings
 
@@ -21,6 +22,8 @@ class Subject(Strict):
     """Keys of the controls that the profile asks for: only their tests are run."""
     packages: Strings
     """Debian packages that were asked for by name."""
+    locked: Strings = ()
+    """`name version` of every Debian package of the lock; none where there is no lock."""
     python: str | None
     """`3.13`, or no Python."""
     healthcheck: Healthcheck | None
@@ -30,13 +33,16 @@ class Subject(Strict):
     """What the engine says of the container, without the toolbox's mount."""
 
 
-def make_subject(plan: Plan, contract: RunContract, layout: Path, **container: Any) -> Subject:
+def make_subject(
+    plan: Plan, contract: RunContract, layout: Path, lock: LockedPlatform | None, **container: Any
+) -> Subject:
     """`container` holds `container`, `held` and `inspected`."""
     return Subject(
         layout=str(layout),
         contract=contract,
         controls=tuple(control.key for control in plan.controls),
         packages=tuple(sorted({request.name for request in plan.packages})),
+        locked=tuple(f"{item.name} {item.version}" for item in lock.packages) if lock else (),
         python=plan.spec.python.version if plan.spec.python else None,
         healthcheck=plan.spec.healthcheck,
         **container,

@@ -1,5 +1,6 @@
 """A report for people: what was built, how it stands, what to do. Plain text, 100 columns, no colours."""
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -64,8 +65,14 @@ def controls(report: Report) -> str:
 
 
 def row(control: ControlResult) -> tuple[str, ...]:
-    enforced = plural(len(control.changed), "change") if control.changed else "-"
+    enforced = plural(changes(control), "change") if control.changed else "-"
     return control.key, control.severity.value, enforced, word(control.audit), live(control)
+
+
+def changes(control: ControlResult) -> int:
+    """Hardening names the first ones and counts the rest in a last line."""
+    rest = re.fullmatch(r"and (\d+) more", control.changed[-1])
+    return len(control.changed) - 1 + int(rest[1]) if rest else len(control.changed)
 
 
 def live(control: ControlResult) -> str:

@@ -19,6 +19,7 @@ from builder.image.engine import Engine
 from builder.image.running import Container, Mount
 from builder.model.contract import RunContract
 from builder.model.image import Image, ImageConfig
+from builder.model.lock import LockedPackage, LockedPlatform
 from builder.model.plan import PackageRequest, Plan, PlannedControl
 from builder.model.profile import RunSettings
 from builder.model.spec import FileSpec, ImageSpec, Writable
@@ -35,6 +36,14 @@ OS_RELEASE = 'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\n'
 STATUS = (
     "Package: probe\nStatus: install ok installed\nVersion: 1.0-1\nArchitecture: amd64\nDescription: x\n y\n"
 )
+LOCK = LockedPlatform(
+    packages=(
+        LockedPackage(
+            name="probe", version="1.0-1", architecture="amd64", archive="debian", path="pool/probe.deb",
+            size=1, sha256="0" * 64, because="image",
+        ),
+    )
+)  # fmt: skip
 KEYS = [
     *("nonroot-user", "user-resolves", "unique-ids", "no-login-shells", "account-files", "package-set"),
     *("scanner-metadata", "no-package-manager", "no-shell", "no-download-tools", "no-privilege-tools"),

@@ -19,7 +19,7 @@ from builder.model.spec import Healthcheck
 from builder.model.tree import Entry
 from builder.verify.live import LiveResult
 from builder.verify.runner import verify
-from tests.integration.verify.conftest import GROUP, PASSWD, SUITES, Build, Built, file, folder
+from tests.integration.verify.conftest import GROUP, LOCK, PASSWD, SUITES, Build, Built, file, folder
 
 pytestmark = pytest.mark.docker
 
@@ -37,7 +37,7 @@ def failed(live: LiveResult) -> set[str]:
 
 
 def run(engine: Engine, built: Built, toolbox: Path, *suites: Path) -> LiveResult:
-    return verify(engine, built.layout, built.contract, built.plan, toolbox, suites or (SUITES,))
+    return verify(engine, built.layout, built.contract, built.plan, toolbox, suites or (SUITES,), lock=LOCK)
 
 
 def test_the_sound_image_passes_every_suite(engine: Engine, probe: Built, toolbox: Path) -> None:
@@ -107,13 +107,20 @@ class Loosened:
     changes: dict[str, Any]
 
     def start(
-        self, contract: RunContract, *, mounts: Sequence[Mount], program: Sequence[str] = ()
+        self,
+        contract: RunContract,
+        *,
+        mounts: Sequence[Mount],
+        interactive: bool = False,
+        program: Sequence[str] = (),
     ) -> AbstractContextManager[Container]:
         def arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dict[str, Any]:
             told = {**running.engine_arguments(contract, mounts), **self.changes}
             return {name: value for name, value in told.items() if value is not None}
 
-        return patched(arguments, self.engine.start(contract, mounts=mounts, program=program))
+        return patched(
+            arguments, self.engine.start(contract, mounts=mounts, interactive=interactive, program=program)
+        )
 
 
 class patched(AbstractContextManager[Container]):  # noqa: N801 - reads as a function

@@ -1,8 +1,8 @@
 """A report with one control of every fate, and what it is made of."""
 
 import datetime
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.controls.audit import Audited
@@ -104,6 +104,9 @@ LIVE = LiveResult(
 )
 
 
+CHANGES = {"no-setuid": ("changed usr/bin/httpd: mode 4755 to 0755",)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What `make_report` takes, so that a test can change one part."""
@@ -113,6 +116,7 @@ class Parts:
     live: LiveResult = LIVE
     tag: str = "temper/probe:hardened"
     keys: tuple[str, ...] = KEYS
+    changes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHANGES)
 
     def report(self) -> Report:
         return make_report(
@@ -120,7 +124,7 @@ class Parts:
             image=IMAGE,
             lock=LOCK,
             audits=self.audits,
-            changes={"no-setuid": ("changed usr/bin/httpd: mode 4755 to 0755",)},
+            changes=self.changes,
             live=self.live,
             tag=self.tag,
         )

@@ -88,6 +88,19 @@ def test_many_findings_are_cut_and_counted() -> None:
     assert "file 8" not in text
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("removed a",), "1 change"),
+        (("removed a", "removed b"), "2 changes"),
+        (("removed a", "removed b", "and 1200 more"), "1,202 changes"),
+    ],
+)
+def test_changes_are_counted_with_those_that_are_not_named(changed: tuple[str, ...], said: str) -> None:
+    parts = Parts(keys=("no-setuid",), changes={"no-setuid": changed})
+    assert f"no-setuid  high      {said}  " in plain_text(parts.report())
+
+
 def test_no_line_is_wider_than_a_terminal(report: Report) -> None:
     assert [line for line in plain_text(report).splitlines() if len(line) > 100] == []
 

@@ -13,7 +13,7 @@ from builder.model.spec import State
 from builder.verify.live import LiveResult, not_run
 from builder.verify.runner import run_suites, state_mounts, unprobed
 from builder.verify.subject import Subject, make_subject
-from tests.unit.verify.parts import make_plan
+from tests.unit.verify.parts import LOCK, make_plan
 
 CONTRACT = RunContract(
     image="temper/probe:hardened", name="probe", user="65532:65532", workdir="/", env=(("A", "b"),),
@@ -41,7 +41,7 @@ class Container:
 
 def subject(**changes: Any) -> Subject:
     told = {"container": "abc", "held": "", "inspected": Container().inspect(), **changes}
-    return make_subject(make_plan(), CONTRACT, Path("/nowhere"), **told)
+    return make_subject(make_plan(), CONTRACT, Path("/nowhere"), LOCK, **told)
 
 
 def run(tmp_path: Path, source: str, *, running: bool = True, **changes: Any) -> LiveResult:
@@ -132,7 +132,7 @@ def test_the_suites_see_what_they_were_told(tmp_path: Path) -> None:
 def test_a(contract, inspected, subject):
     assert contract.ports == (8000,) and contract.state[0].path == "/models"
     assert inspected["HostConfig"]["Memory"] == 5
-    assert subject.packages == ("libc6",)
+    assert subject.packages == ("libc6",) and subject.locked == ("libc6 2.41-12",)
 """,
     )
     assert rows(live.suites) == [("probe: a", "passed", "")]
