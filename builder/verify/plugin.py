@@ -14,6 +14,7 @@ from builder.errors import EngineError
 from builder.model.contract import RunContract
 from builder.model.image import Image
 from builder.model.report import Outcome
+from builder.names import suggestion
 from builder.verify import proc
 from builder.verify.backend import ContainerHost, make_host
 from builder.verify.live import Line
@@ -49,6 +50,7 @@ def keys(item: pytest.Item) -> tuple[str, ...]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keeps what the profile asks for: a test of a control that is off would fail for no fault."""
+    check_keys(config, items)
     asked = set(config.stash[SUBJECT].controls)
     chosen = [item for item in items if not keys(item) or asked.intersection(keys(item))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
@@ -56,6 +58,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         item.user_properties.append(("controls", [key for key in keys(item) if key in asked]))
     write(config, Line(kind="planned", count=len(items)))
+
+
+def check_keys(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A misspelt control would drop its test without a word."""
+    known = config.stash[SUBJECT].known
+    wrong = {(item.path, key) for item in items for key in keys(item) if key not in known}
+    for path, key in sorted(wrong):
+        said = f"control '{key}' does not exist{suggestion(key, known)}"
+        write(config, Line(kind="collect", name=str(path), message=said))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from builder import process
+from builder.controls.catalogue import BY_KEY
 from builder.errors import EngineError, InputError, ToolError
 from builder.image.running import Mount
 from builder.model.contract import RunContract
@@ -59,9 +60,15 @@ def verify(  # noqa: PLR0913 - what the stages before it made, by name
     """
 
     def subject_of(container: Running, held: str = "") -> Subject:
-        inspected = unprobed(container.inspect())
         return make_subject(
-            plan, contract, layout, lock, container=container.id, held=held, inspected=inspected
+            plan,
+            contract,
+            layout,
+            lock,
+            container=container.id,
+            held=held,
+            inspected=unprobed(container.inspect()),
+            known=tuple(BY_KEY),
         )
 
     with tempfile.TemporaryDirectory(prefix="temper-") as name:

@@ -20,6 +20,8 @@ class Subject(Strict):
     contract: RunContract
     controls: Strings
     """Keys of the controls that the profile asks for: only their tests are run."""
+    known: Strings
+    """Keys of all controls there are: a marker with another one is a mistake, and would never be run."""
     packages: Strings
     """Debian packages that were asked for by name."""
     locked: Strings = ()
@@ -36,7 +38,7 @@ class Subject(Strict):
 def make_subject(
     plan: Plan, contract: RunContract, layout: Path, lock: LockedPlatform | None, **container: Any
 ) -> Subject:
-    """`container` holds `container`, `held` and `inspected`."""
+    """`container` holds `container`, `held`, `inspected` and `known`."""
     return Subject(
         layout=str(layout),
         contract=contract,

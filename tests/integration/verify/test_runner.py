@@ -1,5 +1,6 @@
 """The suites against a sound image, against images that break one thing each, and against what goes wrong."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -205,6 +206,37 @@ def test_the_suites_catch_an_engine_that_was_told_something_else(
     loosened: Any = Loosened(engine, changes)
     live = run(loosened, probe, toolbox, SUITES / "test_contract.py", SUITES / "test_processes.py")
     assert failed(live) == caught
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("exec-entrypoint", {"entrypoint": ["/usr/bin/httpd", "-f", "-p", "8000"], "command": ["-h", "/"]}),
+        ("declared-writable", {"tmpfs": {"/tmp": "size=8m", "/run": "size=8m,exec"}}),
+    ],
+)
+def test_a_suite_catches_a_start_that_breaks_its_control(
+    engine: Engine, probe: Built, toolbox: Path, key: str, changes: dict[str, Any]
+) -> None:
+    """For controls that an image alone can't break live: the engine is told something else."""
+    loosened: Any = Loosened(engine, changes)
+    suites = [SUITES / f"test_{name}.py" for name in ("users", "packages", "files", "processes")]
+    assert failed(run(loosened, probe, toolbox, *suites)) == {key}
+
+
+NEEDS_PYTHON = {"elf-closure", "python-startup"}
+"""Their tests skip in an image without Python: the built `python` image proves them."""
+
+
+def test_every_control_that_a_suite_speaks_of_has_a_mutant() -> None:
+    marks = {
+        key
+        for path in SUITES.glob("test_*.py")
+        for found in re.findall(r"mark\.control\(([^)]*)\)", path.read_text())
+        for key in re.findall(r'"([^"]+)"', found)
+    }
+    started = {"exec-entrypoint", "declared-writable", "healthcheck"}
+    assert marks == {*MUTANTS, *started, *NEEDS_PYTHON}
 
 
 def test_the_suites_catch_a_privileged_container_among_the_hosts_processes(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from builder.controls.catalogue import BY_KEY
 from builder.errors import EngineError, InputError, ToolError
 from builder.model.contract import RunContract
 from builder.model.report import CheckResult, Outcome
@@ -40,7 +41,13 @@ class Container:
 
 
 def subject(**changes: Any) -> Subject:
-    told = {"container": "abc", "held": "", "inspected": Container().inspect(), **changes}
+    told = {
+        "container": "abc",
+        "held": "",
+        "inspected": Container().inspect(),
+        "known": tuple(BY_KEY),
+        **changes,
+    }
     return make_subject(make_plan(), CONTRACT, Path("/nowhere"), LOCK, **told)
 
 
@@ -141,7 +148,8 @@ def test_a(contract, inspected, subject):
 ENGINE_GONE = """
 def test_a(): pass
 def test_b():
-    from builder.errors import EngineError
+    from builder.controls.catalogue import BY_KEY
+from builder.errors import EngineError
     raise EngineError("it went away")
 def test_c(): pass
 """
@@ -177,6 +185,15 @@ def test_a_suite_with_a_mistake_is_its_authors_matter(tmp_path: Path, source: st
         run(tmp_path, source)
     path = tmp_path / "suites" / "test_probe.py"
     assert str(error.value) == f"{path}: this suite can't be read: {message}"
+
+
+def test_a_marker_with_a_misspelt_control_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        run(tmp_path, '@pytest.mark.control("no-shel")\ndef test_a(): pass\n')
+    path = tmp_path / "suites" / "test_probe.py"
+    assert str(error.value) == (
+        f"{path}: this suite can't be read: control 'no-shel' does not exist; did you mean 'no-shell'?"
+    )
 
 
 @pytest.mark.parametrize(
