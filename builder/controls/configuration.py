@@ -43,7 +43,7 @@ class SafePath(Control[NoParameters]):
             if value or name not in SEARCHED:
                 env.append((name, value))
         if not any(name == "PATH" for name, _ in env):
-            env = sorted([*env, ("PATH", DEFAULT_PATH)])
+            env = [("PATH", DEFAULT_PATH), *env]
         changed = tuple(env)
         if changed == image.config.env:
             return image

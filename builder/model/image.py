@@ -1,11 +1,18 @@
 """An image before it is written and after it is read back: a tree, its layers and the config."""
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from builder.model.spec import Healthcheck
 from builder.model.tree import Rootfs
+
+
+def sorted_env(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """By name, after PATH: an engine that builds `FROM scratch` sets one before the first instruction, so
+    that PATH comes first whatever the definition says."""
+    return tuple(sorted(variables.items(), key=lambda item: (item[0] != "PATH", item)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +43,8 @@ class ImageConfig:
         return dict(self.env).get(name)
 
     def with_env(self, **variables: str) -> "ImageConfig":
-        """Sets variables, keeping the list sorted by name."""
-        return replace(self, env=tuple(sorted({**dict(self.env), **variables}.items())))
+        """Sets variables, keeping the list in `sorted_env`'s order."""
+        return replace(self, env=sorted_env({**dict(self.env), **variables}))
 
     def with_labels(self, labels: dict[str, str]) -> "ImageConfig":
         return replace(self, labels=tuple(sorted({**dict(self.labels), **labels}.items())))

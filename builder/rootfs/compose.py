@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.model.image import Image, ImageConfig
+from builder.model.image import Image, ImageConfig, sorted_env
 from builder.model.package import Package
 from builder.model.plan import Plan
 from builder.model.tree import Entry, Kind, Owner, Rootfs, parents
@@ -120,7 +120,7 @@ def initial_config(plan: Plan, platform: str, rootfs: Rootfs, created: int) -> I
         platform=platform,
         entrypoint=spec.entrypoint,
         cmd=spec.cmd,
-        env=tuple(sorted({"PATH": PATH, **language, **spec.env}.items())),
+        env=sorted_env({"PATH": PATH, **language, **spec.env}),
         workdir=spec.workdir,
         labels=tuple(sorted(spec.labels.items())),
         ports=tuple(f"{port}/tcp" for port in sorted(spec.ports)),
