@@ -1,0 +1,100 @@
+"""`python -m bench`: measures, and writes `bench/results.md`. Takes minutes, wants a machine at rest."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from bench.clock import FailedError
+from bench.peers import BASE_IMAGE, PEER_IMAGE, Peers, mirror
+from bench.place import IMAGE, SERVER, TOP, Place
+from bench.results import Findings, page
+from bench.rounds import Measured, interleaved
+from bench.sizes import Size, archive_size, layout_size
+from bench.subjects import CHANGED, DOCKER, UNCHANGED, Live, subjects, tag
+from bench.versions import versions
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def main() -> None:
+    asked = arguments()
+    root = TOP / "build" / "bench"
+    place = Place(root)
+    tell("setting up: a workspace and a store of its own")
+    place.set_up()
+    if asked.fresh_store:
+        shutil.rmtree(place.store, ignore_errors=True)
+    with mirror(root / "mirror") as port:
+        findings = measure(place, root, port, asked.runs)
+    text = page(findings, versions(place.env))
+    asked.output.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="rounds; default: 5")
+    parser.add_argument(
+        "--output", type=Path, default=TOP / "bench" / "results.md", help="where the page goes"
+    )
+    parser.add_argument(
+        "--fresh-store", action="store_true", help="download everything anew before measuring"
+    )
+    asked = parser.parse_args()
+    if asked.runs < 1:
+        parser.error("--runs: at least one round")
+    return asked
+
+
+def tell(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def measure(place: Place, root: Path, port: int, runs: int) -> Findings:
+    architecture = ARCHITECTURES.get(os.uname().machine, os.uname().machine)
+    packages = place.packages(f"linux/{architecture}")
+    peers = Peers(folder=root / "peers", packages=packages, port=port, env=dict(place.env))
+    live = Live(place, architecture)
+    measured = Measured()
+    try:
+        prepare(place, peers, measured)
+        interleaved(subjects(place, peers, live), runs, tell, measured)
+    finally:
+        peers.remove(PEER_IMAGE, BASE_IMAGE, tag(IMAGE), tag(SERVER))
+    return Findings(
+        measured=measured,
+        ours=our_size(place, architecture),
+        peer=archive_size(peers.rootfs) if peers.rootfs.is_file() else None,
+        checks=len(live.checks),
+        runs=runs,
+    )
+
+
+def prepare(place: Place, peers: Peers, measured: Measured) -> None:
+    """Fills the store and makes the base image; what can't be had is told now rather than in every round."""
+    place.fill(IMAGE)
+    try:
+        place.fill(SERVER)
+    except FailedError as error:
+        measured.missing |= {UNCHANGED: str(error), CHANGED: str(error)}
+    peers.set_up()
+    peers.rootfs.unlink(missing_ok=True)
+    tell("making the base image that the Dockerfile starts from")
+    try:
+        peers.import_base()
+    except FailedError as error:
+        measured.missing[DOCKER] = str(error)
+
+
+def our_size(place: Place, architecture: str) -> Size | None:
+    try:
+        report = place.report(IMAGE, architecture)
+    except FailedError:
+        return None
+    return layout_size(place.folder(IMAGE, architecture) / "oci", len(report["packages"]))
+
+
+if __name__ == "__main__":
+    main()
