@@ -2,7 +2,6 @@
 
 import shlex
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,7 +19,16 @@ SETTLE = 1.0
 POLL = 0.05
 """Neither engine nor kernel offers an event for `this port is open now`."""
 
-Sleep = Callable[[float], None]
+
+class Clock:
+    """Time, so that tests need none."""
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 class Running(Opener, Protocol):
@@ -40,27 +48,27 @@ class Start:
 
 
 def wait_until_ready(
-    container: Running, contract: RunContract, health: Healthcheck | None, sleep: Sleep = time.sleep
+    container: Running, contract: RunContract, health: Healthcheck | None, clock: Clock | None = None
 ) -> Start:
     """Raises `EngineError` where the engine no longer answers, or can't run the probe shell."""
+    clock = clock or Clock()
     waits = bool(health or contract.ports)
     limit = READY_WITHIN if waits else SETTLE
+    end, missing = clock.now() + limit, ""
     shell = Shell(container)
-    waited, missing = 0.0, ""
     try:
-        while waited < limit:
+        while clock.now() < end:
             if over := has_ended(container):
                 return over
             missing = lacks(shell, container, contract, health) if waits else ""
             if waits and not missing:
                 return Start(check=check(Outcome.PASSED))
-            sleep(POLL)
-            waited += POLL
+            clock.sleep(POLL)
     finally:
         shell.close()
     if missing:
         return Start(check=check(Outcome.FAILED, f"not ready after {limit:g} s: {missing}"))
-    return Start(check=check(Outcome.PASSED))
+    return has_ended(container) or Start(check=check(Outcome.PASSED))
 
 
 def has_ended(container: Running) -> Start | None:

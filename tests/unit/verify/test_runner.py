@@ -148,8 +148,7 @@ def test_a(contract, inspected, subject):
 ENGINE_GONE = """
 def test_a(): pass
 def test_b():
-    from builder.controls.catalogue import BY_KEY
-from builder.errors import EngineError
+    from builder.errors import EngineError
     raise EngineError("it went away")
 def test_c(): pass
 """

@@ -9,7 +9,7 @@ from builder.errors import EngineError
 from builder.model.contract import RunContract
 from builder.model.report import Outcome
 from builder.model.spec import Healthcheck
-from builder.verify.start import wait_until_ready
+from builder.verify.start import Clock, wait_until_ready
 from tests.unit.verify.test_session import FakeContainer, FakeSession, Frames, framed
 
 NAME = "start: the container runs under its contract"
@@ -46,8 +46,21 @@ def contract(*ports: int) -> RunContract:
     )  # fmt: skip
 
 
+class FakeClock(Clock):
+    """Every look at it takes a while."""
+
+    time = 0.0
+
+    def now(self) -> float:
+        self.time += 0.3
+        return self.time
+
+    def sleep(self, _: float) -> None:
+        pass
+
+
 def wait(container: Container, *ports: int, health: Healthcheck | None = None) -> tuple[str, str, str]:
-    start = wait_until_ready(container, contract(*ports), health, sleep=lambda _: None)
+    start = wait_until_ready(container, contract(*ports), health, FakeClock())
     assert start.check.name == NAME
     return start.check.outcome.value, start.check.message, start.over
 
