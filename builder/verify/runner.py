@@ -22,6 +22,7 @@ from builder.model.report import CheckResult, Outcome
 from builder.verify.live import Line, LiveResult
 from builder.verify.session import BUSYBOX, MOUNT
 from builder.verify.start import Running, Start, last_lines, wait_until_ready
+from builder.verify.state import state_mounts
 from builder.verify.subject import Subject, make_subject
 
 HOLD = (BUSYBOX, "sleep", "3600")
@@ -71,9 +72,10 @@ def verify(  # noqa: PLR0913 - what the stages before it made, by name
             known=tuple(BY_KEY),
         )
 
-    with tempfile.TemporaryDirectory(prefix="temper-") as name:
+    # what a container wrote into its state may belong to a user whose files we can't remove
+    with tempfile.TemporaryDirectory(prefix="temper-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
-        mounts = (Mount(source=toolbox, target=MOUNT), *state_mounts(plan, contract))
+        mounts = (Mount(source=toolbox, target=MOUNT), *state_mounts(plan, contract, scratch))
         with engine.start(contract, mounts=mounts, interactive=True) as container:
             start = wait_until_ready(container, contract, plan.spec.healthcheck)
             if not start.over:
@@ -81,16 +83,6 @@ def verify(  # noqa: PLR0913 - what the stages before it made, by name
         with engine.start(contract, mounts=mounts, program=HOLD) as container:
             subject = subject_of(container, held=start.over)
             return joined(start, run_suites(subject, suites, scratch, container))
-
-
-def state_mounts(plan: Plan, contract: RunContract) -> tuple[Mount, ...]:
-    """What a person would bring: `tests/state/<path>` beside image.yaml. The engine makes the rest, empty."""
-    found = []
-    for state in contract.state:
-        folder = plan.folder / "tests" / "state" / state.path.lstrip("/")
-        if folder.is_dir():
-            found.append(Mount(source=folder, target=state.path, read_only=state.mode == "ro"))
-    return tuple(found)
 
 
 def unprobed(inspected: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The suites' own process, without an engine: what it reports, and what the runner makes of it."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from builder.model.contract import RunContract
 from builder.model.report import CheckResult, Outcome
 from builder.model.spec import State
 from builder.verify.live import LiveResult, not_run
-from builder.verify.runner import run_suites, state_mounts, unprobed
+from builder.verify.runner import run_suites, unprobed
 from builder.verify.subject import Subject, make_subject
 from tests.unit.verify.parts import LOCK, make_plan
 
@@ -229,18 +228,6 @@ def test_the_toolbox_is_in_nothing_that_the_engine_was_told() -> None:
     assert found["HostConfig"] == {"Binds": ["/b:/c"], "Mounts": [bind], "Memory": 1}
     assert found["Mounts"] == [{"Destination": "/models"}]
     assert unprobed({"HostConfig": {"Binds": None}})["Mounts"] == []
-
-
-def test_state_comes_from_beside_the_image_where_it_is_there(tmp_path: Path) -> None:
-    plan = replace(make_plan(), folder=tmp_path)
-    assert state_mounts(plan, CONTRACT) == ()
-    (tmp_path / "tests/state/models").mkdir(parents=True)
-    [mount] = state_mounts(plan, CONTRACT)
-    assert (mount.source, mount.target, mount.read_only) == (
-        tmp_path / "tests/state/models",
-        "/models",
-        False,
-    )
 
 
 def test_no_engine_is_told_as_such() -> None:
