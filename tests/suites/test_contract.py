@@ -161,8 +161,7 @@ def test_the_stop_signal_is_as_in_the_contract(inspected, contract):
 
 @pytest.mark.parametrize("path", MASKED)
 def test_kernel_secrets_are_masked(host, path):
-    if not host.file(path).exists:
-        pytest.skip(f"this kernel has no {path}")
+    """Where the kernel has no such file, there is nothing to read either."""
     assert host.run("cat %s", path).stdout == "", f"{path} can be read"
 
 
