@@ -10,6 +10,7 @@ from builder.controls.catalogue import CATALOGUE
 from builder.controls.frame import AnyControl
 from builder.errors import InputError
 from builder.model.plan import Plan
+from builder.model.profile import RunSettings
 from builder.names import suggestion
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def plan_text(plan: Plan) -> str:
         ("base", spec.base),
         ("platforms", ", ".join(spec.platforms)),
         ("entrypoint", " ".join([*spec.entrypoint, *spec.cmd])),
-        ("run", " ".join(f"{key}={value}" for key, value in sorted(plan.run.model_dump().items()))),
+        ("run", run_text(plan.run)),
     ]
     packages = [(item.name, f"asked by {item.asked_by}") for item in plan.packages]
     if spec.python is not None:
@@ -104,6 +105,21 @@ def plan_text(plan: Plan) -> str:
         if rows:
             sections += [title, table(rows)]
     return "\n".join(sections)
+
+
+def run_text(run: RunSettings) -> str:
+    """What is empty, such as devices, goes without saying."""
+    said = run.model_dump(exclude_none=True)
+    limits = said.pop("ulimits", {})
+    said |= {f"ulimit-{name}": _limit_text(**limit) for name, limit in limits.items()}
+    said["groups"] = ",".join(str(group) for group in run.groups or ())
+    said["capabilities"] = ",".join(run.capabilities or ())
+    said["devices"] = ",".join(device.path for device in run.devices or ())
+    return " ".join(f"{key}={value}" for key, value in sorted(said.items()) if value != "")
+
+
+def _limit_text(soft: int, hard: int) -> str:
+    return str(soft) if soft == hard else f"{soft}:{hard}"
 
 
 def parameters_text(parameters: dict[str, Any]) -> str:

@@ -14,11 +14,9 @@ from builder.config.wording import problem_of
 from builder.controls.frame import AnyControl
 from builder.model.base import Strict
 from builder.model.plan import PlannedControl, SwitchedOff
-from builder.model.profile import Off, RunSettings
+from builder.model.profile import DEFAULTS, Off, RunSettings
 
 Catalogue = Mapping[str, AnyControl]
-
-DEFAULTS = RunSettings(memory="512m", pids=128, cpus=1.0, shm="64m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,13 @@ def _is_a_switch(problem: Problem, document: Document) -> bool:
 
 def _twice(profile: Profile) -> list[tuple[tuple[str | int, ...], str]]:
     waived = [waiver.control for waiver in profile.waivers]
-    return [*repeated(("packages",), profile.packages), *repeated(("waivers",), waived, ("control",))]
+    devices = [device.path for device in profile.run.devices or ()]
+    return [
+        *repeated(("packages",), profile.packages),
+        *repeated(("run", "groups"), profile.run.groups or ()),
+        *repeated(("run", "devices"), devices, ("path",)),
+        *repeated(("waivers",), waived, ("control",)),
+    ]
 
 
 def _parent(workspace: Workspace, links: list[Link], wanted: str) -> tuple[Path | None, Problem | None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from builder.config.document import Document
 from builder.config.problems import Location, Problem, spelt, suggested
+from builder.config.seccomp import seccomp_problem
 from builder.model.spec import ImageSpec
 from builder.names import suggestion
 from builder.packages.bases import BASES
@@ -32,6 +33,9 @@ SYSTEM = (
 )
 """A mount over one of these hides the image from itself."""
 
+UNMOUNTABLE = re.compile(r"""[:,"'\\$%\x00-\x1f\x7f]""")
+"""Engines' mount options, systemd units and shells give these a meaning, and have no way around it."""
+
 Found = Iterator[tuple[Location, str]]
 
 
@@ -43,6 +47,7 @@ def conflicts(spec: ImageSpec, document: Document, folder: Path) -> tuple[Proble
         _requirements,
         _files,
         _certificates,
+        _seccomp,
         _mounts,
         _hidden_files,
         _repeated,
@@ -135,9 +140,24 @@ def _pem_problem(data: bytes) -> str:
     return ""
 
 
+def _seccomp(spec: ImageSpec, folder: Path) -> Found:
+    if spec.seccomp is None:
+        return
+    path = folder / spec.seccomp
+    text = _source_problem(spec.seccomp, folder)
+    if not text and not path.is_file():
+        text = f"'{spec.seccomp}' is a folder; name the JSON file"
+    elif not text and (wrong := seccomp_problem(path.read_bytes())):
+        text = f"'{spec.seccomp}' {wrong}"
+    if text:
+        yield ("seccomp",), text
+
+
 def _mounts(spec: ImageSpec, _: Path) -> Found:
     for at, path in _mounted(spec):
-        if path in SYSTEM:
+        if odd := UNMOUNTABLE.search(path):
+            yield at, f"{path!r} holds {odd[0]!r}, which not every engine can mount; take a plain name"
+        elif path in SYSTEM:
             yield at, f"a mount on '{path}' would hide the image's own files; take a folder below it"
         elif path == "/dev/shm":  # noqa: S108 - the path inside an image
             yield at, "'/dev/shm' is there in every container; set its size by the profile's 'run.shm'"

@@ -9,6 +9,7 @@ from builder.config.chain import Link, find_chain
 from builder.config.check import conflicts
 from builder.config.parse import Parsed, in_order, news, parsed
 from builder.config.problems import Problem
+from builder.config.seccomp import seccomp_text
 from builder.config.waivers import effective_waivers
 from builder.config.workspace import Workspace
 from builder.errors import InputError
@@ -45,6 +46,7 @@ def make_plan(
         switched_off=asked.switched_off,
         run=run_settings(links),
         waivers=waivers,
+        seccomp=seccomp_text(folder / sheet.seccomp) if sheet.seccomp else "",
     )
 
 

@@ -48,6 +48,7 @@ FORMS = {
     r"^/([^/\x00]+(/[^/\x00]+)*)?$": "an absolute path; write one such as '/app', with no '/' at its end",
     r"^3\.[0-9]+$": 'a Python version; write major and minor in quotes, such as "3.13"',
     r"^SIG[A-Z0-9]+$": "a signal; write its full name, such as 'SIGTERM'",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "the name of a network; write letters, digits and '_', '.' or '-'",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "an environment variable's name; write letters, digits and '_'",
 }
 """The models' patterns -> what they stand for; a test holds that each pattern is here."""
@@ -70,6 +71,21 @@ ELSEWHERE = {
     "Healthcheck": {"test": "command", "cmd": "command"},
     "PythonSpec": {"packages": "requirements", "dependencies": "requirements"},
     "Profile": {"inherits": "extends", "parent": "extends", "name": "title"},
+    "RunSettings": {
+        "bind": "interface",
+        "cap-add": "capabilities",
+        "cpu": "cpus",
+        "device": "devices",
+        "group-add": "groups",
+        "mem": "memory",
+        "mem-limit": "memory",
+        "network-mode": "network",
+        "networks": "network",
+        "pids-limit": "pids",
+        "shm-size": "shm",
+        "supplemental-groups": "groups",
+        "ulimit": "ulimits",
+    },
     "Waiver": {"until": "expires", "key": "control", "why": "reason"},
 }
 """Keys of Dockerfiles, compose files and the like -> ours."""
@@ -79,6 +95,12 @@ IN_THE_PROFILE = {
     "pids": "run.pids",
     "cpus": "run.cpus",
     "shm": "run.shm",
+    "capabilities": "run.capabilities",
+    "devices": "run.devices",
+    "groups": "run.groups",
+    "interface": "run.interface",
+    "network": "run.network",
+    "ulimits": "run.ulimits",
     "waivers": "waivers",
     "controls": "controls",
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from builder.errors import InputError
+from builder.model.profile import Device, Ulimit
 from builder.model.spec import State, Writable
 
 SHARED = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - names of mount points, nothing is written there
@@ -11,8 +12,8 @@ SHARED = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - names of mount points, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContract:
-    """Read-only root, no capabilities, no new privileges and the engine's default seccomp profile are
-    always part of it; only the rest varies."""
+    """Read-only root, all capabilities dropped, no new privileges, no swap and a seccomp profile are always
+    part of it; only the rest varies. docs/run-contract.md tells how each engine spells each field."""
 
     image: str
     """What to run: `temper/python:hardened`."""
@@ -20,20 +21,39 @@ class RunContract:
     """A DNS label for containers, services and pods: `python`."""
     user: str
     """`65532:65532`."""
+    groups: tuple[int, ...] = ()
+    """Supplementary groups."""
     workdir: str
     env: tuple[tuple[str, str], ...]
     """Not repeated on the command line: they stand in the image."""
     entrypoint: tuple[str, ...]
     cmd: tuple[str, ...]
     ports: tuple[int, ...]
+    """Where the program listens."""
+    interface: str = "127.0.0.1"
+    """The host's address that they are published on."""
+    network: str = "default"
+    """`default` (the engine's own), `none`, or the name of one that somebody made."""
     tmpfs: tuple[Writable, ...]
     state: tuple[State, ...]
+    devices: tuple[Device, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    """What returns after all were dropped."""
+    seccomp: str = ""
+    """A seccomp profile, as JSON text; empty for the engine's default one."""
     memory: str
     """`512m`"""
     pids: int
     cpus: float
     shm: str
+    ulimits: tuple[tuple[str, Ulimit], ...] = ()
+    """By name, sorted."""
     stop_signal: str
+
+    @property
+    def published(self) -> tuple[int, ...]:
+        """Without a network nothing can be reached."""
+        return () if self.network == "none" else self.ports
 
 
 def user_and_group(contract: RunContract) -> tuple[int, int]:
@@ -50,6 +70,18 @@ def tmpfs_options(contract: RunContract, scratch: Writable) -> str:
     With the user's ids: runc gives a tmpfs the owner and mode of the folder that it covers otherwise.
     """
     uid, gid = user_and_group(contract)
-    mode = "1777" if scratch.path in SHARED else "0700"
-    run = "exec" if scratch.exec else "noexec"
-    return f"rw,nosuid,nodev,{run},size={scratch.size},uid={uid},gid={gid},mode={mode}"
+    return f"{_plain_options(scratch)},uid={uid},gid={gid},mode={_mode(scratch)}"
+
+
+def podman_tmpfs_options(scratch: Writable) -> str:
+    """Podman knows neither `uid=` nor `gid=`; its `U` is the container's user and group. `notmpcopyup`: the
+    image's files at this place would be copied into it otherwise."""
+    return f"{_plain_options(scratch)},mode={_mode(scratch)},notmpcopyup,U"
+
+
+def _plain_options(scratch: Writable) -> str:
+    return f"rw,nosuid,nodev,{'exec' if scratch.exec else 'noexec'},size={scratch.size}"
+
+
+def _mode(scratch: Writable) -> str:
+    return "1777" if scratch.path in SHARED else "0700"

@@ -54,6 +54,8 @@ class Plan:
     switched_off: tuple[SwitchedOff, ...]
     run: RunSettings
     waivers: tuple[Waiver, ...]
+    seccomp: str = ""
+    """The text of the image's seccomp profile; empty where it has none."""
 
     def control(self, key: str) -> PlannedControl | None:
         return next((control for control in self.controls if control.key == key), None)

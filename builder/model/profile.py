@@ -1,12 +1,13 @@
 """`profiles/<name>.yaml` as a type: which controls hold, with which parameters, and how the image is run."""
 
 import datetime
-from typing import Annotated, Any
+import ipaddress
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from builder.model.base import Strict
-from builder.model.spec import Size, Strings, as_tuple
+from builder.model.spec import AbsolutePath, Size, Strings, as_tuple
 
 
 def as_date(value: Any) -> Any:
@@ -31,13 +32,128 @@ class Off(Strict):
     off: Annotated[str, Field(min_length=1)]
 
 
+def both_limits(value: Any) -> Any:
+    """`nofile: 1024` is short for the same soft and hard limit."""
+    if isinstance(value, dict | Ulimit):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int) or value < -1:
+        raise ValueError(f"'{value}' is no limit; write a number, -1 for none, or {{soft: 1, hard: 2}}")
+    return {"soft": value, "hard": value}
+
+
+class Ulimit(Strict):
+    """A limit of the kernel for each process (setrlimit(2)), in the limit's own unit; -1 is without limit."""
+
+    soft: Annotated[int, Field(ge=-1)]
+    hard: Annotated[int, Field(ge=-1)]
+
+    @model_validator(mode="after")
+    def _soft_below_hard(self) -> "Ulimit":
+        if self.hard != -1 and (self.soft == -1 or self.soft > self.hard):
+            raise ValueError(
+                f"soft {self.soft} is above hard {self.hard}; write a soft limit up to the hard one"
+            )
+        return self
+
+
+Limit = Annotated[Ulimit, BeforeValidator(both_limits, json_schema_input_type=int | Ulimit)]
+UlimitName = Literal[
+    "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
+    "rtprio", "rttime", "sigpending", "stack",
+]  # fmt: skip
+
+
+def in_dev(path: str) -> str:
+    if not path.startswith("/dev/"):
+        raise ValueError(f"'{path}' is no device; write a path below '/dev'")
+    return path
+
+
+class Device(Strict):
+    """A device of the host that the container may use, at the same path."""
+
+    path: Annotated[AbsolutePath, AfterValidator(in_dev)]
+    permissions: Literal["r", "w", "rw"] = "rw"
+
+
+def as_devices(value: Any) -> Any:
+    """`/dev/fuse` is short for `{path: /dev/fuse}`."""
+    found = as_tuple(value)
+    if not isinstance(found, tuple):
+        return found
+    return tuple({"path": item} if isinstance(item, str) else item for item in found)
+
+
+Devices = Annotated[
+    tuple[Device, ...], BeforeValidator(as_devices, json_schema_input_type=list[str | Device])
+]
+
+
+def may_return(name: Any) -> Any:
+    if name != "NET_BIND_SERVICE":
+        raise ValueError(f"'{name}' may not return, only 'NET_BIND_SERVICE'; remove it")
+    return name
+
+
+Capability = Annotated[Literal["NET_BIND_SERVICE"], BeforeValidator(may_return)]
+"""Pod Security Standards, restricted: drop ALL, add NET_BIND_SERVICE at most."""
+
+SHARED_NETWORKS = {"bridge", "container", "host", "pasta", "private", "slirp4netns"}
+"""Words by which engines mean their own networks."""
+
+
+def named_network(name: str) -> str:
+    if name in SHARED_NETWORKS:
+        choice = "write the name of a network of your own, 'none', or 'default' for the engine's"
+        raise ValueError(f"'{name}' is an engine's own word; {choice}")
+    return name
+
+
+def as_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"'{text}' is no IP address; write one of the host's, such as '127.0.0.1'") from None
+
+
 class RunSettings(Strict):
-    """Limits of the run contract; `None` means: what the parent profile says."""
+    """What the profile says of the run contract; `None` means: what the parent profile says."""
 
     memory: Size | None = None
+    """Memory and swap together."""
     pids: Annotated[int, Field(ge=1)] | None = None
     cpus: Annotated[float, Field(gt=0)] | None = None
     shm: Size | None = None
+    """Of `/dev/shm`."""
+    ulimits: dict[UlimitName, Limit] | None = None
+    """Limits of each process: `nofile: 1024`, or `nofile: {soft: 1024, hard: 4096}`."""
+    groups: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple)] | None = None
+    """Supplementary groups of the user, by number: those of a shared volume or device."""
+    capabilities: Annotated[tuple[Capability, ...], BeforeValidator(as_tuple)] | None = None
+    """What returns after all were dropped."""
+    devices: Devices | None = None
+    """Of the host; none by default."""
+    network: (
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"), AfterValidator(named_network)] | None
+    ) = None
+    """A user-defined network by name, `none`, or `default` for the engine's own."""
+    interface: Annotated[str, AfterValidator(as_address)] | None = None
+    """The host's address that ports are published on."""
+
+
+DEFAULTS = RunSettings(
+    memory="512m",
+    pids=128,
+    cpus=1.0,
+    shm="64m",
+    ulimits={"core": Ulimit(soft=0, hard=0), "nofile": Ulimit(soft=65536, hard=65536)},
+    groups=(),
+    capabilities=(),
+    devices=(),
+    network="default",
+    interface="127.0.0.1",
+)
+"""Where no profile says anything. No core dumps: they hold whatever the memory held."""
 
 
 class Profile(Strict):

@@ -20,6 +20,7 @@ def normalised(path: str) -> str:
 
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Numbers = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/([^/\x00]+(/[^/\x00]+)*)?$"), AfterValidator(normalised)]
 """An absolute, normalised path inside the image, `/` or no trailing slash."""
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*[kmg]$")]
@@ -92,5 +93,7 @@ class ImageSpec(Strict):
     healthcheck: Annotated[Healthcheck | None, BeforeValidator(command_form)] = None
     writable: Annotated[tuple[Writable, ...], BeforeValidator(as_tuple)] = ()
     state: Annotated[tuple[State, ...], BeforeValidator(as_tuple)] = ()
+    seccomp: str | None = None
+    """A seccomp profile fitted to the program, relative to image.yaml; the engine's default one without."""
     stop_signal: Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$")] = "SIGTERM"
     platforms: Annotated[tuple[Platform, ...], BeforeValidator(as_tuple), Field(min_length=1)] = PLATFORMS

@@ -1,17 +1,16 @@
 """make_contract: how a planned image must be started. Pure."""
 
 import re
+from typing import Any
 
 from builder.model.contract import RunContract
 from builder.model.plan import Plan
-from builder.model.profile import RunSettings
-
-DEFAULTS = RunSettings(memory="512m", pids=128, cpus=1.0, shm="64m")
+from builder.model.profile import DEFAULTS, RunSettings
 
 
 def make_contract(plan: Plan, tag: str, user: str) -> RunContract:
     """`tag` is what to run, `user` the config's `uid:gid` once the controls have set it."""
-    spec, run = plan.spec, plan.run
+    spec = plan.spec
     return RunContract(
         image=tag,
         name=dns_label(plan.image),
@@ -23,12 +22,16 @@ def make_contract(plan: Plan, tag: str, user: str) -> RunContract:
         ports=tuple(sorted(spec.ports)),
         tmpfs=spec.writable,
         state=spec.state,
-        memory=run.memory or DEFAULTS.memory or "",
-        pids=run.pids or DEFAULTS.pids or 0,
-        cpus=run.cpus or DEFAULTS.cpus or 0.0,
-        shm=run.shm or DEFAULTS.shm or "",
+        seccomp=plan.seccomp,
         stop_signal=spec.stop_signal,
+        **settled(plan.run),
     )
+
+
+def settled(run: RunSettings) -> dict[str, Any]:
+    """Every setting by the contract's name for it, which is the same."""
+    said = {**dict(DEFAULTS), **{name: value for name, value in run if value is not None}}
+    return {**said, "ulimits": tuple(sorted(said["ulimits"].items()))}
 
 
 def dns_label(name: str) -> str:

@@ -9,11 +9,23 @@ from hypothesis import strategies as st
 
 from builder.config.wording import keys
 from builder.errors import InputError
-from builder.model.profile import Profile, RunSettings, Waiver
+from builder.model.profile import Device, Profile, RunSettings, Ulimit, Waiver
 from builder.model.spec import FileSpec, Healthcheck, ImageSpec, PythonSpec, State, Writable
 from tests.unit.config.cases import CATALOGUE, SOUND, plan
 
-MODELS = (ImageSpec, PythonSpec, FileSpec, Healthcheck, Writable, State, Profile, RunSettings, Waiver)
+MODELS = (
+    ImageSpec,
+    PythonSpec,
+    FileSpec,
+    Healthcheck,
+    Writable,
+    State,
+    Profile,
+    RunSettings,
+    Waiver,
+    Device,
+    Ulimit,
+)
 WORDS = sorted({key for model in MODELS for key in keys(model)} | set(CATALOGUE) | {"off", "uid", "modes"})
 PLAIN = [True, False, None, 0, -1, 8000, 1.5, 10**17]
 TEXTS = ["", " ", "x", "3.13", "/tmp", "64m", "app/", "a b", "..", "/", "it's", "2027-01-01"]

@@ -7,7 +7,7 @@ from builder.config.plan import lock_profile, make_plan
 from builder.config.workspace import Workspace
 from builder.errors import InputError
 from builder.model.plan import PackageRequest, SwitchedOff
-from builder.model.profile import RunSettings, Waiver
+from builder.model.profile import DEFAULTS, Device, Ulimit, Waiver
 from tests.unit.config.cases import CATALOGUE, SOUND, TODAY, Account, Limit, Ownership, plan
 
 
@@ -55,7 +55,45 @@ def test_parameters_are_merged_along_the_chain() -> None:
 
 
 def test_run_settings_are_merged_key_by_key_over_the_defaults() -> None:
-    assert plan(SOUND).run == RunSettings(memory="2g", pids=256, cpus=1.0, shm="64m")
+    assert plan(SOUND).run == DEFAULTS.model_copy(update={"memory": "2g", "pids": 256})
+
+
+def test_ulimits_are_merged_limit_by_limit(team: Path) -> None:
+    limits = "nofile: {soft: 1024, hard: 4096}, memlock: -1"
+    profile(team, f"title: x\nrun:\n  ulimits: {{{limits}}}\n  groups: [44]\n", "team")
+    own = "nofile: {soft: 512, hard: 4096}, core: 1"
+    profile(team, f"title: y\nextends: team\nrun:\n  ulimits: {{{own}}}\n  network: none\n")
+    run = plan(team).run
+    assert run.ulimits == {
+        "core": Ulimit(soft=1, hard=1),
+        "memlock": Ulimit(soft=-1, hard=-1),
+        "nofile": Ulimit(soft=512, hard=4096),
+    }
+    assert (run.groups, run.network, run.interface) == ((44,), "none", "127.0.0.1")
+
+
+def test_devices_may_be_written_by_their_path_alone(team: Path) -> None:
+    profile(team, "title: x\nrun:\n  devices: [/dev/fuse, {path: /dev/kvm, permissions: r}]\n")
+    assert plan(team).run.devices == (Device(path="/dev/fuse"), Device(path="/dev/kvm", permissions="r"))
+
+
+def test_a_parents_choice_can_be_taken_back(team: Path) -> None:
+    taken = "groups: [44], capabilities: [NET_BIND_SERVICE], devices: [/dev/fuse], network: bank"
+    profile(team, f"title: x\nrun: {{{taken}}}\n", "team")
+    back = "groups: [], capabilities: [], devices: [], network: default"
+    profile(team, f"title: y\nextends: team\nrun: {{{back}}}\n")
+    assert plan(team).run == DEFAULTS
+
+
+def test_the_seccomp_profile_is_told_on_one_line(team: Path) -> None:
+    folder = team / "images/app"
+    folder.mkdir(parents=True)
+    (folder / "image.yaml").write_text(
+        "description: x\nbase: debian/trixie\nentrypoint: [x]\nseccomp: calls.json\n"
+    )
+    (folder / "calls.json").write_text('{"syscalls": [],\n "defaultAction": "SCMP_ACT_KILL"}\n')
+    assert plan(team, "baseline").seccomp == '{"defaultAction":"SCMP_ACT_KILL","syscalls":[]}'
+    assert plan(SOUND).seccomp == ""
 
 
 def test_packages_name_who_asked_first() -> None:
