@@ -9,12 +9,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
 from builder.errors import StoreError, ToolError
-
-MACHINES = {"linux/amd64": "EM_X86_64", "linux/arm64": "EM_AARCH64"}
+from builder.rootfs.closure import MACHINES
+from builder.rootfs.elf import facts
 
 
 def make_toolbox(busybox: Path, folder: Path, platform: str) -> Path:
@@ -51,14 +48,12 @@ def check_program(path: Path, platform: str) -> None:
     """A dynamic busybox would look for its libraries in the image, and speak of them instead."""
     try:
         with path.open("rb") as file:
-            elf = ELFFile(file)
-            machine = elf.header.e_machine
-            dynamic = any(segment.header.p_type == "PT_INTERP" for segment in elf.iter_segments())
+            elf = facts(file).elf
     except OSError as error:
         raise ToolError(f"{path}: can't read the toolbox's busybox: {error.strerror}") from None
-    except ELFError:
-        raise ToolError(f"{path}: not a program; the toolbox needs busybox out of busybox-static") from None
-    if machine != MACHINES[platform]:
-        raise ToolError(f"{path}: a program for {machine}, but the toolbox must run on {platform}")
-    if dynamic:
+    if elf is None:
+        raise ToolError(f"{path}: not a program; the toolbox needs busybox out of busybox-static")
+    if elf.machine != MACHINES[platform]:
+        raise ToolError(f"{path}: a program for {elf.machine}, but the toolbox must run on {platform}")
+    if elf.interpreter is not None:
         raise ToolError(f"{path}: not a static program; the toolbox needs busybox out of busybox-static")

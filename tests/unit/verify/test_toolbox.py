@@ -48,7 +48,7 @@ def test_laying_it_out_again_never_writes_into_the_program(busybox: Path, tmp_pa
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (elf(ARM64), "a program for EM_AARCH64, but the toolbox must run on linux/amd64"),
+        (elf(ARM64), "a program for aarch64, but the toolbox must run on linux/amd64"),
         (elf(kind=3), "not a static program; the toolbox needs busybox out of busybox-static"),
         (b"#!/bin/sh\n", "not a program; the toolbox needs busybox out of busybox-static"),
         (b"", "not a program; the toolbox needs busybox out of busybox-static"),
