@@ -15,8 +15,10 @@ from builder.controls.configuration import (
     SafePath,
 )
 from builder.controls.frame import AnyControl
+from builder.controls.groups import ArbitraryUser, EffectiveGroups, NoRootGroup
 from builder.controls.identity import NonrootUser, NumericUser, UserResolves
-from builder.controls.ownership import CodeOwnedByRoot, DeclaredWritable
+from builder.controls.loader import ElfHardening
+from builder.controls.ownership import CleanLogs, CodeOwnedByRoot, DeclaredWritable
 from builder.controls.privilege import (
     NoFileCapabilities,
     NoPrivilegeTools,
@@ -27,6 +29,7 @@ from builder.controls.privilege import (
 )
 from builder.controls.python import PythonStartup
 from builder.controls.secrets import NoSecrets
+from builder.controls.settings import GpuRequest, NoSystemVolumes, StopSignal
 from builder.controls.supply import (
     MaxSize,
     NoShadowedContent,
@@ -36,6 +39,9 @@ from builder.controls.supply import (
     ScannerMetadata,
 )
 from builder.controls.surface import LeanTree, NoDownloadTools, NoPackageManager, NoShell
+from builder.controls.tools import NoCompilers, NoDebuggers, NoRemoteAccess
+from builder.controls.trust import ApprovedCaBundle, FipsClaim
+from builder.controls.weights import DataOnlyModels
 
 CATALOGUE: tuple[AnyControl, ...] = (
     SafeArchive(),
@@ -44,13 +50,19 @@ CATALOGUE: tuple[AnyControl, ...] = (
     NoShell(),
     NoPackageManager(),
     NoPrivilegeTools(),
+    NoRemoteAccess(),
     NoDownloadTools(),
+    NoCompilers(),
+    NoDebuggers(),
     LeanTree(),
+    CleanLogs(),
     InterpreterClosure(),
     NonrootUser(),
     NumericUser(),
+    NoRootGroup(),
     UniqueIds(),
     UserResolves(),
+    EffectiveGroups(),
     LockedPasswords(),
     NoLoginShells(),
     AccountFiles(),
@@ -60,13 +72,21 @@ CATALOGUE: tuple[AnyControl, ...] = (
     NoWorldWritable(),
     CodeOwnedByRoot(),
     DeclaredWritable(),
+    ArbitraryUser(),
     PythonStartup(),
     SafePath(),
     DeclaredPorts(),
+    NoSystemVolumes(),
+    GpuRequest(),
+    StopSignal(),
+    ApprovedCaBundle(),
+    FipsClaim(),
     OciLabels(),
     ExecEntrypoint(),
     HealthcheckControl(),
     ElfClosure(),
+    ElfHardening(),
+    DataOnlyModels(),
     ScannerMetadata(),
     PackageSet(),
     OwnedFiles(),

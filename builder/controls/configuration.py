@@ -6,9 +6,8 @@ from pydantic import Field
 
 from builder.controls import passwd
 from builder.controls.frame import Context, Control, NoParameters
-from builder.controls.ownership import declared_folders
-from builder.controls.passwd import Account
-from builder.controls.programs import DEFAULT_PATH, WRITE, allowed, fault, inside
+from builder.controls.ownership import search_fault
+from builder.controls.programs import DEFAULT_PATH, fault
 from builder.controls.references import cidg, cis, cwe, dockle, hadolint, nist, oci, srg
 from builder.model.base import Strict
 from builder.model.image import Image
@@ -19,8 +18,6 @@ from builder.model.tree import Kind
 
 SEARCHED = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT", "PYTHONPATH", "PYTHONHOME")
 """Variables that decide which code is run."""
-NOBODY = Account(2**32 - 2, 2**32 - 2)
-"""Holds no permission but those of everybody; stands for a user that is root or unknown."""
 
 
 class SafePath(Control[NoParameters]):
@@ -38,7 +35,7 @@ class SafePath(Control[NoParameters]):
         env = []
         for name, value in image.config.env:
             if name in SEARCHED:
-                kept = [part for part in parts(name, value) if self._fault(image, part, context) is None]
+                kept = [part for part in parts(name, value) if search_fault(image, part, context) is None]
                 value = ":".join(kept) if len(kept) < len(parts(name, value)) else value  # noqa: PLW2901
             if value or name not in SEARCHED:
                 env.append((name, value))
@@ -54,25 +51,9 @@ class SafePath(Control[NoParameters]):
             yield Finding(message="PATH is not set, so that each engine takes its own")
         for name, value in image.config.env:
             for part in parts(name, value) if name in SEARCHED else ():
-                problem = self._fault(image, part, context)
+                problem = search_fault(image, part, context)
                 if problem is not None:
                     yield Finding(message=f"{name} holds '{part}', which {problem}")
-
-    def _fault(self, image: Image, part: str, context: Context) -> str | None:
-        if not part.startswith("/"):
-            return "is not absolute"
-        user = passwd.account(image) or NOBODY
-        user = NOBODY if user.uid == 0 else user
-        place = part.strip("/")
-        if inside(place, declared_folders(image, context)):
-            return "is the user's own"
-        while place:  # who can write a folder above can put the missing ones there
-            entry = image.rootfs.resolve(place)
-            if entry is not None:
-                mine = entry.kind is not Kind.SYMLINK and allowed(entry, user, WRITE)
-                return "may be written by the user" if mine else None
-            place = place.rpartition("/")[0]
-        return None
 
 
 def parts(name: str, value: str) -> list[str]:

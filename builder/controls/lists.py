@@ -57,8 +57,57 @@ DOWNLOAD_TOOLS = (
     family("opens connections by hand", "nc nc.openbsd nc.traditional ncat netcat nmap socat"),
     family("opens connections by hand", "telnet telnet.netkit inetutils-telnet"),
     family("logs in elsewhere", "autossh dbclient mosh rlogin rsh slogin ssh"),
-    family("lets others log in", "cockpit-ws dropbear in.telnetd mosh-server rlogind rshd sshd telnetd"),
-    family("lets others log in", "tigervncserver ttyd vncserver Xvnc x11vnc xrdp"),
+)
+
+REMOTE_ACCESS = (
+    family("lets others log in", "cockpit-ws dropbear in.telnetd in.rlogind in.rshd mosh-server rlogind"),
+    family("lets others log in", "rshd sftp-server sshd telnetd ttyd gotty wetty code-server"),
+    family("shows a desktop to others", "anydesk nxserver tigervncserver teamviewerd turbovncserver"),
+    family("shows a desktop to others", "vino-server vncserver Xvnc x0vncserver x11vnc xrdp xrdp-sesman"),
+    family("lets others manage the machine", "miniserv.pl pmproxy salt-minion snmpd tailscaled webmin"),
+)
+
+REMOTE_ACCESS_PACKAGES = family(
+    "lets others log in",
+    "cockpit cockpit-ws dropbear dropbear-bin inetutils-telnetd openssh-server openssh-sftp-server "
+    "rsh-server rsh-redone-server snmpd telnetd tigervnc-standalone-server tightvncserver tinysshd ttyd "
+    "vino webmin x11vnc xrdp",
+)
+"""Debian packages whose purpose it is, whatever they call their programs."""
+
+REMOTE_ACCESS_PORTS = {
+    22: "ssh",
+    23: "telnet",
+    512: "rexec",
+    513: "rlogin",
+    514: "rsh",
+    2222: "ssh, in containers",
+    3389: "remote desktops",
+    5900: "VNC",
+    5901: "VNC",
+}
+"""Port -> what is offered there by habit."""
+
+COMPILERS = (
+    family("compiles programs", "c++ c89 c99 cc cc1 cc1plus clang clang++ cpp f951 g++ gcc gccgo gfortran"),
+    family("compiles programs", "cicc fatbinary ghc gnat go gofmt hipcc icpx icx javac kotlinc nvcc nvlink"),
+    family("compiles programs", "ocamlopt opt llc lto1 ptxas rustc swiftc tcc tileiras zig"),
+    family("assembles or links programs", "as collect2 gold ld ld.bfd ld.gold ld.lld ld64.lld lld"),
+    family("assembles or links programs", "lto-wrapper mold nasm yasm"),
+    family("takes programs apart", "addr2line ar dwp elfedit nm objcopy objdump ranlib readelf strip"),
+    family("builds software", "autoconf automake bison cmake flex gmake libtool m4 make meson ninja scons"),
+)
+"""By the plain name: `gcc`, not `x86_64-linux-gnu-gcc-14`."""
+
+HEADERS = ("usr/include", "usr/local/include")
+
+DEBUGGERS = (
+    family("reads other processes", "cuda-gdb drgn edb gcore gdb gdbserver gdbtui lldb lldb-server pstack"),
+    family("reads other processes", "py-spy pyrasite-shell rr uftrace austin memray valgrind"),
+    family("traces system calls", "ltrace strace truss sysdig"),
+    family("traces the kernel", "bpftool bpftrace perf stap staprun trace-cmd"),
+    family("records network traffic", "dumpcap tcpdump tshark wireshark ngrep"),
+    family("profiles a GPU", "compute-sanitizer ncu nsys rocgdb rocprof"),
 )
 
 
@@ -79,7 +128,6 @@ PRUNED_PATHS = (
     Pruned("etc/skel", "is for accounts made later"),
     Pruned("etc/update-motd.d", "greets at logins that don't happen"),
     Pruned("root/.cache", "is a cache"),
-    Pruned("usr/include", "is for compilers"),
     Pruned("usr/lib/pkgconfig", "is for compilers"),
     Pruned("usr/lib/systemd", "is for an init system that isn't there"),
     Pruned("usr/lib/tmpfiles.d", "is for an init system that isn't there"),
@@ -108,7 +156,6 @@ PRUNED_PATHS = (
     Pruned("var/backups", "is copies of account files"),
     Pruned("var/cache/*", "is a cache"),
     Pruned("var/lib/apt/*", "is a package manager's cache"),
-    Pruned("var/log/*", "is logs of a build; the image's go to the engine"),
 )
 
 PRUNED_NAMES = {

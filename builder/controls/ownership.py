@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from builder.controls import passwd
-from builder.controls.edit import directory, mend
+from builder.controls.edit import directory, mend, with_rootfs
 from builder.controls.frame import Context, Control, NoParameters, NotAssessed
 from builder.controls.passwd import Account
 from builder.controls.programs import READ, WRITE, allowed, inside
@@ -32,6 +32,28 @@ def declared_folders(image: Image, context: Context) -> frozenset[str]:
         entry = image.rootfs.resolve(path)
         folders |= {entry.path} if entry is not None else set()
     return frozenset(folders)
+
+
+NOBODY = Account(2**32 - 2, 2**32 - 2)
+"""Holds no permission but those of everybody; stands for a user that is root or unknown."""
+
+
+def search_fault(image: Image, part: str, context: Context) -> str | None:
+    """Why programs or libraries must not be looked for in a folder: someone may put his own there."""
+    if not part.startswith("/"):
+        return "is not absolute"
+    user = passwd.account(image) or NOBODY
+    user = NOBODY if user.uid == 0 else user
+    place = part.strip("/")
+    if inside(place, declared_folders(image, context)):
+        return "is the user's own"
+    while place:  # who can write a folder above can put the missing ones there
+        entry = image.rootfs.resolve(place)
+        if entry is not None:
+            mine = entry.kind is not Kind.SYMLINK and allowed(entry, user, WRITE)
+            return "may be written by the user" if mine else None
+        place = place.rpartition("/")[0]
+    return None
 
 
 class CodeOwnedByRoot(Control[NoParameters]):
@@ -154,9 +176,57 @@ class DeclaredWritable(Control[NoParameters]):
             if fault is not None:
                 yield Finding(message=f"{path.strip('/')} {fault}", path=path.strip("/"))
         own = declared_folders(image, context)
-        for placed in survey(image).not_root:
+        found = survey(image)
+        rootly = [placed for placed in found.writable if placed.entry.uid == placed.entry.gid == 0]
+        for placed in (*found.not_root, *(rootly if account.gid == 0 else ())):
             if self._is_undeclared(placed.entry, account, own):
                 yield self._undeclared(placed, account)
 
     def _undeclared(self, placed: Placed, account: Account) -> Finding:
         return placed.finding(f"may be written by uid {account.uid}, though image.yaml doesn't declare it")
+
+
+LOGS = "var/log"
+STREAMS = ("/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/proc/1/fd/1", "/proc/1/fd/2")
+"""Where links of log files may lead: to the engine."""
+
+
+class CleanLogs(Control[NoParameters]):
+    key = "clean-logs"
+    title = "/var/log belongs to root and is empty; logs go to the engine"
+    why = (
+        "Logs of a build tell how the image was made and by whom. Logs that a service writes into its own "
+        "container can be changed by whoever broke into it, and are gone with it."
+    )
+    remedy = "remove the files in the layer that brings them; log to stdout, or link the file to /dev/stdout"
+    severity = Severity.LOW
+    references = (gpos("SV-203664"), nist("4.4.4"))
+
+    def enforce(self, image: Image, parameters: NoParameters, context: Context) -> Image:
+        own = declared_folders(image, context)
+        gone = [path for path in image.rootfs if self._is_log(image.rootfs[path], own)]
+        image = with_rootfs(image, image.rootfs.without(gone))
+        folder = image.rootfs.get(LOGS)
+        if folder is None or folder.kind is not Kind.DIRECTORY or self._loose(folder) is None:
+            return image
+        return passwd.put(image, folder.replace(uid=0, gid=0, mode=folder.mode & 0o755))
+
+    def _is_log(self, entry: Entry, own: frozenset[str]) -> bool:
+        if not entry.path.startswith(LOGS + "/") or entry.kind is Kind.DIRECTORY:
+            return False
+        return entry.target not in STREAMS and not inside(entry.path, own)
+
+    def _loose(self, folder: Entry) -> str | None:
+        if folder.uid != 0 or folder.gid != 0:
+            return f"belongs to {folder.uid}:{folder.gid}, not to root"
+        return f"has mode {folder.mode:04o}, wider than 0755" if folder.mode & 0o7022 else None
+
+    def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
+        folder = image.rootfs.get(LOGS)
+        loose = self._loose(folder) if folder is not None else None
+        if folder is not None and loose is not None and LOGS not in declared_folders(image, context):
+            yield Placed(folder).finding(loose)
+        own = declared_folders(image, context)
+        for entry in image.rootfs.below(LOGS):
+            if self._is_log(entry, own):
+                yield Placed(entry).finding("is a log of a build")

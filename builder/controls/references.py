@@ -32,6 +32,32 @@ def pod_security(rule: str) -> Reference:
     return Reference(standard="Kubernetes Pod Security Standards 1.31", rule=rule)
 
 
+def kubernetes_nsa(rule: str) -> Reference:
+    """Numbered as trivy's compliance report of that name does; the paper itself numbers nothing."""
+    return Reference(standard="NSA/CISA Kubernetes Hardening Guide 1.2 (trivy k8s-nsa-1.0)", rule=rule)
+
+
+def openshift(rule: str) -> Reference:
+    return Reference(standard="OpenShift Container Platform 4.20 documentation", rule=rule)
+
+
+def docker_stig(rule: str) -> Reference:
+    """Withdrawn with its product; platform teams still answer to its numbers."""
+    return Reference(standard="DISA Docker Enterprise 2.x Linux/UNIX STIG V2R2", rule=rule)
+
+
+def fips(rule: str) -> Reference:
+    return Reference(standard="FIPS 140-3 (March 2019)", rule=rule)
+
+
+def trivy(rule: str) -> Reference:
+    return Reference(standard="trivy 0.65 (Dockerfile checks)", rule=rule)
+
+
+def nvidia(rule: str) -> Reference:
+    return Reference(standard="NVIDIA Container Toolkit 1.18", rule=rule)
+
+
 def dockle(rule: str) -> Reference:
     return Reference(standard="dockle 0.4.15", rule=rule)
 

@@ -1,5 +1,6 @@
 """For each control: images that break it and nothing else. A control that lets one through proves nothing."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from builder.model.image import Image, Layer
 from builder.model.spec import Healthcheck
 from builder.model.tree import Kind, Rootfs
 from tests.unit.controls.sound import (
+    GROUP,
     LIB,
     PASSWD,
     SITE,
@@ -21,6 +23,7 @@ from tests.unit.controls.sound import (
     fifo,
     file,
     link,
+    pem,
     put,
     set_config,
     set_env,
@@ -94,9 +97,10 @@ ACCOUNTS = (
     mutant("nonroot-user", "no user", set_config(user=""), "the image runs as root (user '')"),
     mutant(
         "nonroot-user",
-        "group 0",
-        set_config(user="65532:0"),
-        "the image runs with group 0 (user '65532:0')",
+        "a name for uid 0",
+        set_config(user="root"),
+        "the image runs as root (user 'root')",
+        also=("numeric-user",),
     ),
     mutant(
         "nonroot-user",
@@ -123,7 +127,6 @@ ACCOUNTS = (
         "gid not in group",
         put(file("etc/group", "root:x:0:\nshadow:x:42:\nnogroup:x:65534:\n")),
         "gid 65532 of the user is not in /etc/group",
-        also=("owners-resolve",),
     ),
     mutant(
         "user-resolves",
@@ -239,6 +242,59 @@ ACCOUNTS = (
         "passwd is a link",
         both(put(file("etc/passwd.real", PASSWD)), put(link("etc/passwd", "passwd.real"))),
         "etc/passwd is a symlink, not a file",
+        mended=False,
+    ),
+)
+
+GROUPS = (
+    mutant(
+        "no-root-group",
+        "group 0",
+        set_config(user="65532:0"),
+        "the image runs with group 0 (user '65532:0')",
+        also=("nonroot-user",),
+    ),
+    mutant(
+        "no-root-group",
+        "a member of it",
+        put(file("etc/group", GROUP.replace("root:x:0:", "root:x:0:nonroot"))),
+        "etc/group: the user is a member of 'root' (0)",
+    ),
+    mutant(
+        "effective-groups",
+        "a member that the engine passes by",
+        append("etc/group", "video:x:44:nobody,nonroot\n"),
+        "etc/group: the user is a member of 'video' (44), which an engine ignores",
+    ),
+    mutant(
+        "effective-groups",
+        "a member",
+        both(append("etc/group", "video:x:44:nonroot\n"), set_config(user="65532")),
+        "etc/group: the user is a member of 'video' (44), which an engine gives the process",
+    ),
+    mutant(
+        "arbitrary-user",
+        "writable by its own uid only",
+        change("var/lib/app", gid=65532),
+        "var/lib/app is declared writable, but not by group 0 (65532:65532, mode 0775)",
+    ),
+    mutant(
+        "arbitrary-user",
+        "a home that it can't enter",
+        change("home/nonroot", mode=0o700),
+        "home/nonroot can't be entered by group 0 (65532:0, mode 0700)",
+    ),
+    mutant(
+        "arbitrary-user",
+        "no HOME",
+        without_env("HOME"),
+        "variable HOME is not set, so that a uid without an account has '/'",
+    ),
+    mutant(
+        "arbitrary-user",
+        "a program of its own uid only",
+        both(put(file("app/run", "#!/usr/bin/python3\n", 0o705)), set_config(entrypoint=("/app/run",))),
+        "the entrypoint starts '/app/run', which the user may not execute (mode 0705), under another uid",
         mended=False,
     ),
 )
@@ -417,7 +473,96 @@ SURFACE = (
         also=("package-set",),
     ),
     mutant("no-download-tools", "curl", put(elf("app/curl")), "app/curl downloads files"),
-    mutant("no-download-tools", "sshd", put(elf("app/sshd")), "app/sshd lets others log in"),
+    mutant("no-download-tools", "ssh", put(elf("app/ssh")), "app/ssh logs in elsewhere"),
+    mutant("no-remote-access", "sshd", put(elf("app/sshd")), "app/sshd lets others log in"),
+    mutant(
+        "no-remote-access",
+        "in a layer below",
+        below(elf("usr/sbin/xrdp")),
+        "usr/sbin/xrdp shows a desktop to others, hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
+    mutant(
+        "no-remote-access",
+        "a package, whatever it calls its program",
+        put(*deb("openssh-server", "1:10.0p1-7")),
+        "package 'openssh-server' lets others log in",
+        mended=False,
+        also=("package-set",),
+    ),
+    mutant(
+        "no-remote-access",
+        "a port",
+        set_config(ports=("8000/tcp", "5900/tcp")),
+        "port 5900/tcp is exposed, which is for VNC",
+        mended=False,
+        also=("declared-ports",),
+    ),
+    mutant("no-compilers", "gcc", put(elf("app/gcc")), "app/gcc compiles programs"),
+    mutant(
+        "no-compilers",
+        "by its whole name",
+        put(elf("app/x86_64-linux-gnu-ld.bfd")),
+        "app/x86_64-linux-gnu-ld.bfd assembles or links programs",
+    ),
+    mutant("no-compilers", "with its version", put(elf("app/clang-19")), "app/clang-19 compiles programs"),
+    mutant(
+        "no-compilers",
+        "in a layer below",
+        below(elf("usr/bin/aarch64-linux-gnu-g++-14")),
+        "usr/bin/aarch64-linux-gnu-g++-14 compiles programs, hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
+    mutant(
+        "no-compilers",
+        "headers",
+        both(
+            put(file("usr/include/stdio.h")),
+            append("var/lib/dpkg/status.d/libc6.md5sums", f"{'0' * 32}  usr/include/stdio.h\n"),
+        ),
+        "usr/include holds headers for compilers (1 files)",
+    ),
+    mutant(
+        "no-compilers",
+        "half a tool chain",
+        lambda image: image.replace(),
+        "none of cc, gcc, clang is on the PATH, though `jit` needs one",
+        parameters={"jit": True},
+        mended=False,
+    ),
+    mutant(
+        "no-compilers",
+        "a compiler that is not root's",
+        both(put(elf("app/cc", mode=0o775), file("usr/include/stdio.h")), set_env("PATH", "/app:/usr/bin")),
+        "app/cc compiles at run time but is not root's alone",
+        parameters={"jit": True},
+        mended=False,
+        also=("code-owned-by-root", "owned-files"),
+    ),
+    mutant(
+        "no-compilers",
+        "Triton without ptxas",
+        both(
+            put(elf("app/cc"), *wheel("triton", "3.5.0", {"triton/__init__.py": ""})),
+            set_env("PATH", "/app:/usr/bin"),
+            put(file("usr/include/stdio.h")),
+        ),
+        "no ptxas is in the image, though `jit` needs it for Triton",
+        parameters={"jit": True},
+        mended=False,
+        also=("package-set", "owned-files"),
+    ),
+    mutant("no-debuggers", "gdb", put(elf("app/gdb")), "app/gdb reads other processes"),
+    mutant(
+        "no-debuggers",
+        "in a layer below",
+        below(elf("usr/bin/strace")),
+        "usr/bin/strace traces system calls, hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
     mutant(
         "lean-tree",
         "manual page",
@@ -435,9 +580,22 @@ SURFACE = (
     ),
     mutant(
         "lean-tree",
-        "log",
-        put(link("var/log/last", "other")),
-        "var/log/last is logs of a build; the image's go to the engine",
+        "a cache",
+        put(link("var/cache/last", "other")),
+        "var/cache/last is a cache",
+    ),
+    mutant("clean-logs", "a log", put(link("var/log/last", "other")), "var/log/last is a log of a build"),
+    mutant(
+        "clean-logs",
+        "a folder of another",
+        change("var/log", gid=42),
+        "var/log belongs to 0:42, not to root",
+    ),
+    mutant(
+        "clean-logs",
+        "a folder that others may write",
+        change("var/log", mode=0o775),
+        "var/log has mode 0775, wider than 0755",
     ),
     mutant("lean-tree", "backup", put(file("app/server.py~")), "app/server.py~ is what an editor left"),
     mutant(
@@ -481,6 +639,34 @@ CLOSURE = (
         "loader left out",
         put(elf("app/tool", interpreter="/lib/ld-musl-x86_64.so.1")),
         "app/tool needs '/lib/ld-musl-x86_64.so.1', which the loader doesn't find in the image",
+        mended=False,
+    ),
+    mutant(
+        "elf-hardening",
+        "executable stack",
+        put(elf("app/tool", executable_stack=True)),
+        "app/tool asks for an executable stack",
+        mended=False,
+    ),
+    mutant(
+        "elf-hardening",
+        "relative search path",
+        put(elf("app/tool", rpath=("lib",))),
+        "app/tool searches libraries in 'lib', which is not absolute",
+        mended=False,
+    ),
+    mutant(
+        "elf-hardening",
+        "the user's own",
+        put(elf("app/tool", runpath=("$ORIGIN/../var/lib/app",))),
+        "app/tool searches libraries in '$ORIGIN/../var/lib/app', which is the user's own",
+        mended=False,
+    ),
+    mutant(
+        "elf-hardening",
+        "writable by all",
+        put(elf("app/tool", rpath=("/var/tmp/build/lib",))),
+        "app/tool searches libraries in '/var/tmp/build/lib', which may be written by the user",
         mended=False,
     ),
     mutant(
@@ -638,6 +824,158 @@ SUPPLY = (
         put(file("app/weights.bin", b"\0" * 2_000_000)),
         "the image is 2.0 MB unpacked, 1 MB are allowed",
         mended=False,
+    ),
+)
+
+PICKLE = b"\x80\x04\x95" + bytes(16)
+
+MODELS = (
+    mutant(
+        "data-only-models",
+        "a pickle by its name",
+        put(file("app/model.pkl")),
+        "app/model.pkl is a pickle, which runs code when it is loaded",
+        mended=False,
+    ),
+    mutant(
+        "data-only-models",
+        "a pickle by its first bytes",
+        put(file("app/weights.bin", PICKLE)),
+        "app/weights.bin holds a pickle, which runs code when it is loaded",
+        mended=False,
+    ),
+    mutant(
+        "data-only-models",
+        "what torch.save writes",
+        put(file("app/model.pt", b"PK\x03\x04" + bytes(30))),
+        "app/model.pt holds a pickle, which runs code when it is loaded",
+        mended=False,
+    ),
+    mutant(
+        "data-only-models",
+        "Keras",
+        put(file("app/model.keras")),
+        "app/model.keras is a Keras archive, which may hold code",
+        mended=False,
+    ),
+    mutant(
+        "data-only-models",
+        "in a layer below",
+        below(file("app/model.ckpt")),
+        "app/model.ckpt is a pickle, which runs code when it is loaded, hidden in layer sha256:lower",
+        mended=False,
+        also=(HIDDEN,),
+    ),
+)
+
+BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+
+TRUST = (
+    mutant(
+        "approved-ca-bundle",
+        "an authority more",
+        append(BUNDLE, pem("proxy")),
+        f"{BUNDLE} holds 1 certificates that neither a package nor image.yaml brings",
+    ),
+    mutant(
+        "approved-ca-bundle",
+        "an authority less",
+        put(file(BUNDLE, pem("A"))),
+        f"{BUNDLE} lacks 1 certificates that are approved",
+    ),
+    mutant(
+        "approved-ca-bundle",
+        "another than the approved",
+        lambda image: image.replace(),
+        f"{BUNDLE} is not approved (sha256 {hashlib.sha256((pem('A') + pem('B')).encode()).hexdigest()})",
+        parameters={"sha256": ("0" * 64,)},
+        mended=False,
+    ),
+    mutant(
+        "fips-claim",
+        "no word",
+        lambda image: image.replace(config=image.config.replace(labels=image.config.labels[:3])),
+        "label 'temper.fips' is missing; it says 'not-claimed' where that is so",
+    ),
+    mutant(
+        "fips-claim",
+        "a claim",
+        lambda image: image.replace(config=image.config.with_labels({"temper.fips": "yes"})),
+        "label 'temper.fips' says 'yes', the profile says 'not-claimed'",
+    ),
+    mutant(
+        "fips-claim",
+        "a claim with nothing behind it",
+        lambda image: image.replace(
+            config=image.config.with_labels({"temper.fips": "140-3 certificate 4985"})
+        ),
+        "no ossl-modules/fips.so is in the image, which the claim stands on",
+        parameters={"certificate": "4985"},
+        mended=False,
+    ),
+)
+
+SETTINGS = (
+    mutant(
+        "no-system-volumes",
+        "over programs",
+        set_config(volumes=("/usr/share/app",)),
+        "volume '/usr/share/app' lies over a system folder",
+    ),
+    mutant(
+        "no-system-volumes",
+        "over all data",
+        set_config(volumes=("/var",)),
+        "volume '/var' lies over a system folder",
+    ),
+    mutant(
+        "gpu-request",
+        "all GPUs",
+        set_env("NVIDIA_VISIBLE_DEVICES", "all"),
+        "variable NVIDIA_VISIBLE_DEVICES is 'all', which opens GPUs that nobody asked for at the start",
+    ),
+    mutant(
+        "gpu-request",
+        "more of the driver",
+        set_env("NVIDIA_DRIVER_CAPABILITIES", "compute,graphics"),
+        "variable NVIDIA_DRIVER_CAPABILITIES asks for 'graphics', which the profile doesn't declare",
+        parameters={"capabilities": ("compute",)},
+    ),
+    mutant(
+        "gpu-request",
+        "an image of old",
+        set_env("CUDA_VERSION", "13.0"),
+        "variable CUDA_VERSION stands alone, which NVIDIA's runtime takes for a request of all GPUs",
+    ),
+    mutant(
+        "gpu-request",
+        "a mode",
+        set_env("NVIDIA_DISABLE_REQUIRE", "1"),
+        "variable NVIDIA_DISABLE_REQUIRE is '1', which asks the driver for more than computing",
+    ),
+    mutant(
+        "stop-signal",
+        "none",
+        set_config(stop_signal=""),
+        "no stop signal is set, so that each engine takes its own",
+    ),
+    mutant(
+        "stop-signal",
+        "one that nobody can handle",
+        set_config(stop_signal="9"),
+        "the stop signal is '9', which no program can handle",
+    ),
+    mutant(
+        "stop-signal",
+        "one that does not exist",
+        set_config(stop_signal="SIGSTOPPED"),
+        "the stop signal 'SIGSTOPPED' does not exist",
+    ),
+    mutant(
+        "stop-signal",
+        "another than declared",
+        set_config(stop_signal="SIGQUIT"),
+        "the stop signal is 'SIGQUIT', image.yaml says 'SIGTERM'",
     ),
 )
 
@@ -808,7 +1146,9 @@ CONFIGURATION = (
     mutant(
         "oci-labels",
         "no title",
-        lambda image: image.replace(config=image.config.replace(labels=image.config.labels[:2])),
+        lambda image: image.replace(
+            config=image.config.replace(labels=(*image.config.labels[:2], *image.config.labels[3:]))
+        ),
         "label 'org.opencontainers.image.title' is missing or empty",
     ),
     mutant(
@@ -845,4 +1185,16 @@ CONFIGURATION = (
     ),
 )
 
-MUTANTS = (*ACCOUNTS, *PRIVILEGE, *SURFACE, *CLOSURE, *SUPPLY, *SECRETS, *CONFIGURATION)
+MUTANTS = (
+    *ACCOUNTS,
+    *GROUPS,
+    *PRIVILEGE,
+    *SURFACE,
+    *CLOSURE,
+    *SUPPLY,
+    *MODELS,
+    *TRUST,
+    *SETTINGS,
+    *SECRETS,
+    *CONFIGURATION,
+)

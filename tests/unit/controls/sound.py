@@ -18,7 +18,15 @@ CREATED = 1_760_000_000
 LAYER = Owner(kind="layer", name="sha256:top")
 SITE = "usr/local/lib/python3.13/dist-packages"
 LIB = "usr/lib/x86_64-linux-gnu"
+CERTIFICATES = "usr/share/ca-certificates/mozilla"
 LOADER = "ld-linux-x86-64.so.2"
+VERSIONS = {
+    "libc6": "2.41-12",
+    "base-files": "13.8",
+    "ca-certificates": "20250419",
+    "python3.13": "3.13.5-2",
+}
+"""Of the Debian packages."""
 PARAMETERS: dict[str, dict[str, Any]] = {"max-size": {"megabytes": 1}}
 """For controls that can't be switched on without."""
 
@@ -47,6 +55,10 @@ def file(path: str, text: str | bytes = "x\n", mode: int = 0o644, uid: int = 0, 
         content=Bytes(data, facts_of(data)),
         owner=LAYER,
     )
+
+
+def pem(name: str) -> str:
+    return f"-----BEGIN CERTIFICATE-----\nMII{name}\n-----END CERTIFICATE-----\n"
 
 
 def facts_of(data: bytes) -> Facts:
@@ -98,9 +110,10 @@ def entries() -> list[Entry]:
         directory("root", 0o700),
         directory("tmp", 0o1777),
         directory("var/tmp", 0o1777),
-        directory("home/nonroot", 0o750, 65532, 65532),
+        directory("home/nonroot", 0o750, 65532, 0),
         directory("models"),
-        directory("var/lib/app", 0o755, 65532, 65532),
+        directory("var/lib/app", 0o775, 65532, 0),
+        directory("var/log"),
         link("bin", "usr/bin"),
         link("lib", "usr/lib"),
         link("lib64", "usr/lib64"),
@@ -112,6 +125,13 @@ def entries() -> list[Entry]:
             file("usr/share/doc/libc6/copyright", "Free\n"),
             link("usr/lib64/ld-linux-x86-64.so.2", f"/lib/x86_64-linux-gnu/{LOADER}"),
         ),
+        *deb(
+            "ca-certificates",
+            "20250419",
+            file(f"{CERTIFICATES}/a.crt", pem("A")),
+            file(f"{CERTIFICATES}/b.crt", pem("B")),
+        ),
+        file("etc/ssl/certs/ca-certificates.crt", pem("A") + pem("B")),
         *deb("base-files", "13.8", file("usr/lib/os-release", 'ID=debian\nVERSION_ID="13"\n')),
         *deb(
             "python3.13",
@@ -132,6 +152,7 @@ def entries() -> list[Entry]:
 
 def config() -> ImageConfig:
     variables = {
+        "HOME": "/home/nonroot",
         "PATH": "/usr/local/bin:/usr/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
@@ -141,6 +162,7 @@ def config() -> ImageConfig:
         "org.opencontainers.image.title": "sample",
         "org.opencontainers.image.description": "A sample",
         "org.opencontainers.image.created": "2025-10-09T08:53:20Z",
+        "temper.fips": "not-claimed",
     }
     return ImageConfig(
         platform="linux/amd64",
@@ -203,7 +225,6 @@ def planned(key: str, **parameters: Any) -> PlannedControl:
 
 
 def lock() -> LockedPlatform:
-    versions = {"libc6": "2.41-12", "base-files": "13.8", "python3.13": "3.13.5-2"}
     packages = tuple(
         LockedPackage(
             name=name,
@@ -215,7 +236,7 @@ def lock() -> LockedPlatform:
             sha256="0" * 64,
             because="image",
         )
-        for name, version in versions.items()
+        for name, version in VERSIONS.items()
     )
     demo = LockedWheel(
         name="demo", version="1.0", filename="demo-1.0-py3-none-any.whl", size=1, sha256="0" * 64

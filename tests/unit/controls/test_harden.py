@@ -126,7 +126,7 @@ def test_a_user_without_account_is_not_called_nonroot() -> None:
 
 
 def test_an_uid_alone_runs_with_the_group_of_its_account() -> None:
-    (result,) = audit(set_config(user="1000")(image()), None, None, [planned("nonroot-user")])
+    (result,) = audit(set_config(user="1000")(image()), None, None, [planned("no-root-group")])
     assert result.findings[0].message == "the image runs with group 0 (user '1000')"
 
 

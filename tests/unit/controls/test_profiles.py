@@ -11,7 +11,10 @@ from builder.model.profile import Profile
 
 FOLDER = Path(__file__).parents[3] / "profiles"
 NAMES = ("baseline", "dev", "hardened")
-NOT_ASKED_FOR = {"max-size": "how large is too large depends on the image"}
+NOT_ASKED_FOR = {
+    "max-size": "how large is too large depends on the image",
+    "arbitrary-user": "only OpenShift runs images so, and gives up no-root-group for it",
+}
 
 
 def profile(name: str) -> Profile:
