@@ -28,7 +28,7 @@ def main() -> None:
     """Entry point: turns the errors a user can meet into messages and exit codes."""
     _prepare()
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="temper", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D, here it is a bug
             raise

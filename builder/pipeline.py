@@ -12,7 +12,7 @@ from pathlib import Path
 
 from builder.controls.audit import audit as audit_image
 from builder.controls.harden import harden
-from builder.errors import InputError
+from builder.errors import ArchiveError, InputError
 from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layers import layer_blob, split
@@ -100,7 +100,8 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
             (folder / REPORT).unlink(missing_ok=True)  # it would speak of the image before this one
         written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
         write_definition(place, plan, made, folder / DEFINITION)
-        report = examine(place, plan, replace(made, image=written), folder, options)
+        with distrusting(place.store, made.image):
+            report = examine(place, plan, replace(made, image=written), folder, options)
         write_report(folder, report)
     return Built(folder=folder, report=report)
 
@@ -115,6 +116,17 @@ def alone_in(place: Workplace, folder: Path) -> Iterator[None]:
 
     with place.store.lock(f"result-{name}", waiting=waiting):
         yield
+
+
+@contextmanager
+def distrusting(store: Store, image: Image) -> Iterator[None]:
+    """A layer that is read back damaged is damaged in the store: the next build makes it anew."""
+    try:
+        yield
+    except ArchiveError:
+        for layer in image.layers:
+            store.distrust(layer.digest.removeprefix("sha256:"))
+        raise
 
 
 def examine(place: Workplace, plan: Plan, made: Made, folder: Path, options: Options) -> Report:
