@@ -13,6 +13,7 @@ from builder.image.docker_archive import docker_archive
 from builder.image.engine_errors import address, broken_off, knock, refused, unreachable
 from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import LABEL, is_dead, session
+from builder.image.networks import present, remove_dead
 from builder.image.running import Container, Mount, engine_arguments
 from builder.model.contract import RunContract
 from builder.model.image import Image
@@ -139,9 +140,13 @@ class Engine:
             "stdin_open": interactive,
             **({"entrypoint": list(program)} if program else {}),
         }
-        created = False
+        with present(self._api, contract.network, self._told):
+            yield from self._started(contract.image, arguments)
+
+    def _started(self, image: str, arguments: Mapping[str, Any]) -> Iterator[Container]:
+        name, created = arguments["name"], False
         try:
-            with self._told(f"starting '{contract.image}'"):
+            with self._told(f"starting '{image}'"):
                 identity = self._client.containers.create(**arguments).id
                 created = True
                 self._api.start(identity)
@@ -166,6 +171,8 @@ class Engine:
         dead = [item for item in found if is_dead(item["Labels"][LABEL])]
         for item in dead:
             self._remove_container(item["Id"])
+        with self._told("looking for leftover networks"):
+            remove_dead(self._api)
         return tuple(item["Names"][0].lstrip("/") for item in dead)
 
     def _remove_container(self, name: str, patience: float = 0.0) -> None:

@@ -37,28 +37,41 @@ class Executed:
 def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dict[str, Any]:
     """The contract as keyword arguments of the SDK's `containers.create`; nothing more and nothing less.
 
-    Ports are published on a free port of the loopback. State that no mount covers is empty, and goes
-    with the container.
+    Ports are published on free ports of the contract's interface, as the container's own may be taken. State
+    that no mount covers is empty, and goes with the container.
     """
     covered = {mount.target for mount in mounts}
     return {
         "image": contract.image,
         "user": contract.user,
+        "group_add": [str(group) for group in contract.groups],
         "working_dir": contract.workdir,
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
+        "cap_add": list(contract.capabilities),
+        "security_opt": _security(contract),
         "mem_limit": contract.memory,
         "memswap_limit": contract.memory,
         "pids_limit": contract.pids,
         "nano_cpus": round(contract.cpus * 1_000_000_000),
         "shm_size": contract.shm,
+        "ulimits": [
+            {"Name": name, "Soft": limit.soft, "Hard": limit.hard} for name, limit in contract.ulimits
+        ],
         "stop_signal": contract.stop_signal,
         "tmpfs": {item.path: tmpfs_options(contract, item) for item in contract.tmpfs},
-        "ports": {f"{port}/tcp": ("127.0.0.1", None) for port in contract.ports},
+        "devices": [f"{item.path}:{item.path}:{item.permissions}" for item in contract.devices],
+        "network_mode": contract.network,
+        "ports": {f"{port}/tcp": (contract.interface, None) for port in contract.published},
         "mounts": [_bind(mount) for mount in mounts]
         + [_empty(item) for item in contract.state if item.path not in covered],
     }
+
+
+def _security(contract: RunContract) -> list[str]:
+    """The engine's default seccomp profile needs no word. Another one is told by its text, not its path."""
+    own = [f"seccomp={contract.seccomp}"] if contract.seccomp else []
+    return ["no-new-privileges:true", *own]
 
 
 def _bind(mount: Mount) -> dict[str, Any]:
@@ -130,7 +143,7 @@ class Container:
                 raise
 
     def port(self, port: int) -> int:
-        """Where a port of the contract is reached on the host's loopback."""
+        """Where a port of the contract is reached on the contract's interface of the host."""
         bindings = self.inspect()["NetworkSettings"]["Ports"].get(f"{port}/tcp")
         if not bindings:
             raise EngineError(f"'{self.name}': port {port} is not published; is the container still running?")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tarfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,25 @@ from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import is_dead, session
 from builder.image.running import Mount, engine_arguments
 from builder.model.contract import RunContract
+from builder.model.profile import Device, Ulimit
 from builder.model.spec import State, Writable
 
 CONTRACT = RunContract(
     image="temper/test:hardened",
     name="test",
     user="65532:65532",
+    groups=(44, 109),
     workdir="/app",
     env=(("PATH", "/usr/bin"),),
     entrypoint=("python3",),
     cmd=(),
     ports=(8000,),
+    interface="192.0.2.7",
+    network="bank",
+    devices=(Device(path="/dev/fuse"), Device(path="/dev/kvm", permissions="r")),
+    capabilities=("NET_BIND_SERVICE",),
+    seccomp='{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[]}',
+    ulimits=(("core", Ulimit(soft=0, hard=0)), ("nofile", Ulimit(soft=1024, hard=4096))),
     tmpfs=(Writable(path="/tmp"), Writable(path="/jit", size="1g", exec=True)),
     state=(State(path="/models"), State(path="/data", mode="rw")),
     memory="512m",
@@ -44,26 +53,47 @@ def test_the_contract_is_told_to_the_engine_word_by_word() -> None:
     assert engine_arguments(CONTRACT, [Mount(source=Path("/srv/models"), target="/models")]) == {
         "image": "temper/test:hardened",
         "user": "65532:65532",
+        "group_add": ["44", "109"],
         "working_dir": "/app",
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
+        "cap_add": ["NET_BIND_SERVICE"],
+        "security_opt": [
+            "no-new-privileges:true",
+            'seccomp={"defaultAction":"SCMP_ACT_ERRNO","syscalls":[]}',
+        ],
         "mem_limit": "512m",
         "memswap_limit": "512m",
         "pids_limit": 128,
         "nano_cpus": 1_500_000_000,
         "shm_size": "64m",
+        "ulimits": [
+            {"Name": "core", "Soft": 0, "Hard": 0},
+            {"Name": "nofile", "Soft": 1024, "Hard": 4096},
+        ],
         "stop_signal": "SIGTERM",
         "tmpfs": {
             "/tmp": "rw,nosuid,nodev,noexec,size=64m,uid=65532,gid=65532,mode=1777",
             "/jit": "rw,nosuid,nodev,exec,size=1g,uid=65532,gid=65532,mode=0700",
         },
-        "ports": {"8000/tcp": ("127.0.0.1", None)},
+        "devices": ["/dev/fuse:/dev/fuse:rw", "/dev/kvm:/dev/kvm:r"],
+        "network_mode": "bank",
+        "ports": {"8000/tcp": ("192.0.2.7", None)},
         "mounts": [
             {"Type": "bind", "Source": "/srv/models", "Target": "/models", "ReadOnly": True},
             {"Type": "volume", "Target": "/data", "ReadOnly": False},
         ],
     }
+
+
+def test_a_contract_that_asks_for_little_tells_little() -> None:
+    plain = replace(
+        CONTRACT, groups=(), network="none", devices=(), capabilities=(), seccomp="", ulimits=()
+    )  # fmt: skip
+    told = engine_arguments(plain)
+    assert told["security_opt"] == ["no-new-privileges:true"]
+    assert [told[key] for key in ("group_add", "cap_add", "ulimits", "devices")] == [[], [], [], []]
+    assert (told["network_mode"], told["ports"]) == ("none", {})
 
 
 def refused(monkeypatch, path: Path) -> EngineError:
