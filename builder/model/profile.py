@@ -146,7 +146,8 @@ DEFAULTS = RunSettings(
     pids=128,
     cpus=1.0,
     shm="64m",
-    ulimits={"core": Ulimit(soft=0, hard=0), "nofile": Ulimit(soft=65536, hard=65536)},
+    # an engine without CAP_SYS_RESOURCE can't grant more files than it has itself, and starts nothing then
+    ulimits={"core": Ulimit(soft=0, hard=0), "nofile": Ulimit(soft=4096, hard=4096)},
     groups=(),
     capabilities=(),
     devices=(),
