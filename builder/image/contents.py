@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from builder.image.streams import Packed, Packing, Span
-from builder.model.tree import Bytes, Content, Facts, Slice
+from builder.model.tree import NO_FACTS, Bytes, Content, Facts, Slice
 from builder.rootfs.elf import facts, is_interesting
 from builder.rootfs.members import Member
 
@@ -40,7 +40,7 @@ def keeper(span: Span, packing: Packing, budget: Budget) -> Callable[[Member, Bi
     def keep(member: Member, stream: BinaryIO) -> Content:
         head = stream.read(min(member.size, SMALL)) if member.size else b""
         if len(head) == member.size and b"\0" not in head and budget.take(len(head)):
-            return Bytes(head, facts(BytesIO(head)) if is_interesting(head) else Bytes(b"").facts)
+            return Bytes(head, facts(BytesIO(head)) if is_interesting(head) else NO_FACTS)
         sha256, found = _look(head, member.size, stream)
         if packing.kind == "none":
             place = span.offset + member.offset
@@ -58,7 +58,7 @@ def _look(head: bytes, size: int, stream: BinaryIO) -> tuple[str, Facts]:
     if not is_interesting(head):
         while piece := stream.read(_PIECE):
             digest.update(piece)
-        return digest.hexdigest(), Facts()
+        return digest.hexdigest(), NO_FACTS
     with tempfile.SpooledTemporaryFile(max_size=ELF_IN_MEMORY) as copy:
         copy.write(head)
         while piece := stream.read(_PIECE):

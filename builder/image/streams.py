@@ -3,7 +3,7 @@
 import hashlib
 import io
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -12,6 +12,7 @@ import zstandard
 from isal import isal_zlib
 
 from builder.errors import ArchiveError
+from builder.image.ahead import ahead
 from builder.model.tree import NO_FACTS, Facts
 
 CHUNK = 1 << 18
@@ -90,7 +91,7 @@ def unpacked(span: Span, packing: Packing, skip: int = 0, digest: Any = None) ->
     return chunks
 
 
-def _hashed(chunks: Iterator[bytes], digest: Any) -> Iterator[bytes]:
+def _hashed(chunks: Iterator[bytes], digest: Any) -> Generator[bytes, None, None]:
     for chunk in chunks:
         if digest is not None:
             digest.update(chunk)
@@ -172,7 +173,8 @@ class LayerStream(io.RawIOBase):
         self.packing = packing_of(span)
         self._packed = hashlib.sha256()
         self._plain = hashlib.sha256()
-        self._pieces = unpacked(span, self.packing, digest=self._packed)
+        # Decompressing and hashing leave the interpreter, which looks at the members in the meantime.
+        self._pieces = ahead(_hashed(unpacked(span, self.packing, digest=self._packed), self._plain))
         self._piece = b""
         self._at = 0
 
@@ -188,10 +190,8 @@ class LayerStream(io.RawIOBase):
         return data
 
     def _advance(self) -> bool:
-        piece = next(self._pieces, b"")
-        self._plain.update(piece)
-        self._piece, self._at = piece, 0
-        return bool(piece)
+        self._piece, self._at = next(self._pieces, b""), 0
+        return bool(self._piece)
 
     def finish(self) -> tuple[str, str]:
         """`sha256:...` of the blob, and of the tar."""

@@ -1,5 +1,10 @@
 """The strict base of everything that is parsed from what people or Temper itself wrote."""
 
+import os
+
+# What other packages plug in would change how files are parsed, and is looked for in every one of them.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 from pydantic import BaseModel, ConfigDict
 
 

@@ -1,10 +1,20 @@
 """The Jinja environment: strict, sandboxed, with a quoting filter for every language it writes."""
 
+import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined, TemplateError
+from jinja2 import (
+    ChoiceLoader,
+    FileSystemBytecodeCache,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+)
+from jinja2.bccache import Bucket
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from builder.errors import InputError
@@ -27,9 +37,25 @@ def make_environment(folder: Path | None = None) -> ImmutableSandboxedEnvironmen
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
+        bytecode_cache=_compiled() if folder is None else None,
     )
     environment.filters.update(FILTERS)
     return environment
+
+
+class _Compiled(FileSystemBytecodeCache):
+    """Our templates compiled, beside them as Python keeps its modules, where it may: half of the time."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        folder = Path(self.directory)
+        with suppress(OSError):  # Temper may be installed where its user can't write
+            folder.mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
+def _compiled() -> _Compiled | None:
+    folder = templates_folder() / "__pycache__"
+    return None if sys.dont_write_bytecode else _Compiled(str(folder), "%s.jinja")
 
 
 def render_template(environment: ImmutableSandboxedEnvironment, name: str, **values: Any) -> str:

@@ -76,11 +76,9 @@ def number(field: bytes) -> int:
         value = int.from_bytes(field, "big") & ((1 << bits) - 1)
         return value - (1 << bits) if field[0] & 0x40 else value
     digits = field.strip(b" \0")
-    if not digits:
-        return 0
-    if not digits.isdigit() or b"8" in digits or b"9" in digits:
+    if digits.strip(b"01234567"):
         raise HeaderError(f"{digits.decode('latin-1')!a} is not an octal number")
-    return int(digits, 8)
+    return int(digits, 8) if digits else 0
 
 
 def decimal(value: bytes, key: str, limit: int) -> int:

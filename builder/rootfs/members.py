@@ -107,11 +107,12 @@ class Members(Iterator[Member]):
 
     def data(self) -> BinaryIO:
         """The current member's content. What is not read of it is skipped by the next step."""
-        return io.BufferedReader(_Data(self), 1 << 16)
+        return _Data(self)  # type: ignore[return-value]  # it reads, which is all that is asked of it
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes of the current member's content; empty at its end."""
-        wanted = min(size, self._end - self._at)
+        """`size` bytes of the current member's content, all for -1; fewer at its end."""
+        left = self._end - self._at
+        wanted = left if size < 0 else min(size, left)
         return self._take(wanted) if wanted > 0 else b""
 
     def _member(self) -> Member | None:
@@ -136,11 +137,9 @@ class Members(Iterator[Member]):
         """The next header; empty where the stream ends instead."""
         while (left := self._next - self._at) > 0:
             self._take(min(left, CHUNK))
-        first = b"" if self.ended else self._stream.read(1)
-        if not first:
-            return b""
-        self._at += 1
-        return first + self._take(BLOCK - 1)
+        first = b"" if self.ended else self._stream.read(BLOCK)
+        self._at += len(first)
+        return first + self._take(BLOCK - len(first)) if 0 < len(first) < BLOCK else first
 
     def _take(self, size: int) -> bytes:
         data = self._stream.read(size)
@@ -218,11 +217,16 @@ def quoted(name: bytes) -> str:
 
 
 class _Data(io.RawIOBase):
+    """No buffer on top: what asks for the bytes asks for large pieces, or for all of a small file."""
+
     def __init__(self, members: Members) -> None:
         self._members = members
 
     def readable(self) -> bool:
         return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._members.read(-1 if size is None else size)
 
     def readinto(self, buffer: Any) -> int:
         data = self._members.read(len(buffer))
