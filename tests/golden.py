@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from builder.config.seccomp import seccomp_text
 from builder.model.image import Image, ImageConfig
 from builder.model.plan import Plan
 from builder.model.profile import RunSettings
@@ -24,6 +25,7 @@ IMAGES = {
     "onnx-inference": TOP / "images/onnx-inference",
     "awkward": CASES / "awkward/input",
     "own-template": CASES / "own-template/input",
+    "full-contract": CASES / "full-contract/input",
 }
 
 
@@ -63,9 +65,17 @@ def plan_of(name: str, folder: Path) -> Plan:
         packages=(),
         controls=(),
         switched_off=(),
-        run=RunSettings(memory="512m", pids=128, cpus=1.0, shm="64m"),
+        run=run_of(folder),
         waivers=(),
+        seccomp=seccomp_text(folder / spec.seccomp) if spec.seccomp else "",
     )
+
+
+def run_of(folder: Path) -> RunSettings:
+    """What a profile would say: `run.yaml` beside image.yaml."""
+    path = folder / "run.yaml"
+    said = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return RunSettings.model_validate(said)
 
 
 def image_of(plan: Plan) -> Image:

@@ -1,10 +1,15 @@
 """render: the definition of an image, a complete build context but for the layers. Pure."""
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from builder.model.contract import RunContract, tmpfs_options, user_and_group
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from builder.model.contract import RunContract, podman_tmpfs_options, tmpfs_options, user_and_group
 from builder.model.definition import Definition, RenderedFile
 from builder.model.image import Image
 from builder.model.plan import Plan
@@ -13,8 +18,8 @@ from builder.render.dockerfile import check_template
 from builder.render.environment import OWN, make_environment, render_template
 
 DOCKERFILE = "Dockerfile.j2"
-RUN_FILES = {"run/docker-run.sh": True, "run/compose.yaml": False, "run/pod.yaml": False}
-"""How people start the image, and whether the file is a program."""
+RUN_FILES = ("docker-run.sh", "compose.yaml", "pod.yaml", "kubernetes.yaml", "quadlet.container")
+"""How people start the image: the templates of `run/`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,7 @@ class ScratchMount:
     path: str
     size: str
     options: str
+    podman_options: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,7 @@ def render(plan: Plan, image: Image, layers: tuple[str, ...], contract: RunContr
         files=(
             RenderedFile(path="Dockerfile", text=_dockerfile(plan, image, layers)),
             RenderedFile(path=".dockerignore", text=_render("dockerignore.j2")),
-            *_run_files(image, contract),
+            *run_files(image, contract),
         )
     )
 
@@ -59,25 +65,54 @@ def _dockerfile(plan: Plan, image: Image, layers: tuple[str, ...]) -> str:
     return theirs
 
 
-def _run_files(image: Image, contract: RunContract) -> list[RenderedFile]:
+def run_files(image: Image, contract: RunContract) -> Iterator[RenderedFile]:
+    """The contract in the words of each engine, and the seccomp profile that they name."""
     uid, gid = user_and_group(contract)
+    states = state_mounts(contract)
     values = {
         "contract": contract,
         "uid": uid,
         "gid": gid,
         "check": image.config.healthcheck,
         "scratches": scratch_mounts(contract),
-        "states": state_mounts(contract),
+        "states": states,
+        "kept": any(not state.read_only for state in states),
+        "unsaid": unsaid_in_kubernetes(contract),
+        "seccomp_file": f"{contract.name}.seccomp.json",
     }
-    return [
-        RenderedFile(path=path, text=_render(f"{path}.j2", **values), executable=executable)
-        for path, executable in RUN_FILES.items()
+    for template in RUN_FILES:
+        # systemd names the service after its file
+        name = f"{contract.name}.container" if template == "quadlet.container" else template
+        text = _render(f"run/{template}.j2", **values)
+        yield RenderedFile(path=f"run/{name}", text=text, executable=name.endswith(".sh"))
+    if contract.seccomp:
+        text = json.dumps(json.loads(contract.seccomp), indent=2, sort_keys=True) + "\n"
+        yield RenderedFile(path=f"run/{contract.name}.seccomp.json", text=text)
+
+
+def unsaid_in_kubernetes(contract: RunContract) -> list[str]:
+    """What of the contract a pod can't say, and who can."""
+    told = [
+        f"Not in a pod's words: {contract.pids} pids (the kubelet's podPidsLimit), ulimits, noexec mounts."
     ]
+    if contract.devices:
+        devices = ", ".join(device.path for device in contract.devices)
+        told.append(f"Nor devices ({devices}): ask for the resource of your cluster's device plugin.")
+    if contract.seccomp:
+        told.append(
+            "Put the seccomp profile on each node, below the kubelet's seccomp folder, as it is named here."
+        )
+    return told
 
 
 def scratch_mounts(contract: RunContract) -> list[ScratchMount]:
     return [
-        ScratchMount(path=scratch.path, size=scratch.size, options=tmpfs_options(contract, scratch))
+        ScratchMount(
+            path=scratch.path,
+            size=scratch.size,
+            options=tmpfs_options(contract, scratch),
+            podman_options=podman_tmpfs_options(scratch),
+        )
         for scratch in contract.tmpfs
     ]
 
@@ -108,4 +143,10 @@ def variable_name(label: str) -> str:
 
 
 def _render(name: str, **values: Any) -> str:
-    return render_template(make_environment(), name, **values)
+    return render_template(_ours(), name, **values)
+
+
+@cache
+def _ours() -> ImmutableSandboxedEnvironment:
+    """Once: what two of our templates include is compiled once, too."""
+    return make_environment()

@@ -62,6 +62,28 @@ def kubernetes_quantity(size: str) -> str:
     return size[:-1] + _YAML_UNITS[size[-1]]
 
 
+def socket_address(address: str) -> str:
+    """Before `:PORT`, where IPv6 has brackets (RFC 3986, 3.2.2)."""
+    return f"[{address}]" if ":" in address else address
+
+
+def quadlet_value(value: str) -> str:
+    """Podman hands it on to systemd as one quoted word of a command, where `%` and `$` still mean something.
+
+    Raises `InputError` for what would end the line or go on with the next one (systemd.syntax(7)).
+    """
+    if re.search(r"[\r\n\0]|\\$", value):
+        raise InputError(
+            f"{value!r}: can't stand in a unit file; write it on one line, with no '\\' at its end"
+        )
+    return value.replace("%", "%%").replace("$", "$$")
+
+
+def health_command(words: tuple[str, ...]) -> str:
+    """Podman takes an array of one for a line of a shell, and `CMD x` for the program itself."""
+    return json_array(words) if len(words) > 1 else f"CMD {words[0]}"
+
+
 def account_field(value: str) -> str:
     """A field of passwd or group. Raises `InputError` for what would start another field or line."""
     if re.search(r"[:\n\0]", value):
@@ -80,4 +102,7 @@ FILTERS = {
     "compose": compose_string,
     "quantity": kubernetes_quantity,
     "account": account_field,
+    "address": socket_address,
+    "quadlet": quadlet_value,
+    "health_command": health_command,
 }

@@ -1,11 +1,11 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from builder.errors import InputError
-from builder.model.contract import tmpfs_options, user_and_group
+from builder.model.contract import RunContract, podman_tmpfs_options, tmpfs_options, user_and_group
 from builder.model.plan import Plan
-from builder.model.profile import RunSettings
+from builder.model.profile import DEFAULTS, Device, RunSettings, Ulimit
 from builder.model.spec import State, Writable
 from builder.render.contract import dns_label, make_contract
 from builder.render.definition import state_mounts, variable_name
@@ -79,3 +79,36 @@ def test_state_folders_never_share_a_name(plan: Plan) -> None:
 
 def test_a_variable_starts_with_no_digit() -> None:
     assert variable_name("2nd-data") == "_2ND_DATA_FOLDER"
+
+
+def test_every_setting_of_the_profile_is_in_the_contract(plan: Plan) -> None:
+    settings = RunSettings(
+        groups=(44,),
+        capabilities=("NET_BIND_SERVICE",),
+        devices=(Device(path="/dev/fuse"),),
+        network="bank",
+        interface="192.0.2.7",
+        ulimits={"nofile": Ulimit(soft=1, hard=2), "core": Ulimit(soft=0, hard=0)},
+    )
+    contract = make_contract(replace(plan, run=settings, seccomp="{}"), "x", "1:1")
+    assert contract.groups == (44,)
+    assert contract.capabilities == ("NET_BIND_SERVICE",)
+    assert contract.devices == (Device(path="/dev/fuse", permissions="rw"),)
+    assert (contract.network, contract.interface, contract.seccomp) == ("bank", "192.0.2.7", "{}")
+    assert contract.ulimits == (("core", Ulimit(soft=0, hard=0)), ("nofile", Ulimit(soft=1, hard=2)))
+
+
+def test_a_contract_has_no_setting_that_a_profile_lacks() -> None:
+    assert set(dict(DEFAULTS)) <= {field.name for field in fields(RunContract)}
+    assert all(value is not None for _, value in DEFAULTS)
+
+
+def test_without_a_network_nothing_is_published(plan: Plan) -> None:
+    contract = make_contract(plan, "x", "1:1")
+    assert contract.published == (8000,)
+    assert replace(contract, network="none").published == ()
+
+
+def test_podman_gives_scratch_space_to_the_user_in_its_own_words() -> None:
+    options = "rw,nosuid,nodev,noexec,size=64m,mode=0700,notmpcopyup,U"
+    assert podman_tmpfs_options(Writable(path="/cache")) == options

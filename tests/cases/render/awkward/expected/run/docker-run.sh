@@ -8,6 +8,7 @@ set -eu
 exec docker run --rm --interactive \
   --name awkward \
   --user 65532:65532 \
+  --workdir '/opt/my app' \
   --read-only \
   --cap-drop ALL \
   --security-opt no-new-privileges:true \
@@ -22,6 +23,10 @@ exec docker run --rm --interactive \
   --pids-limit 128 \
   --cpus 1.0 \
   --shm-size 64m \
+  --ulimit core=0:0 \
+  --ulimit nofile=4096:4096 \
+  --stop-signal SIGQUIT \
+  --network default \
   --publish 127.0.0.1:8000:8000 \
   --publish 127.0.0.1:9000:9000 \
   temper/awkward:golden "$@"

@@ -5,6 +5,7 @@ set -eu
 exec docker run --rm --interactive \
   --name onnx-inference \
   --user 65532:65532 \
+  --workdir /app \
   --read-only \
   --cap-drop ALL \
   --security-opt no-new-privileges:true \
@@ -15,5 +16,9 @@ exec docker run --rm --interactive \
   --pids-limit 128 \
   --cpus 1.0 \
   --shm-size 64m \
+  --ulimit core=0:0 \
+  --ulimit nofile=4096:4096 \
+  --stop-signal SIGTERM \
+  --network default \
   --publish 127.0.0.1:8000:8000 \
   temper/onnx-inference:golden "$@"

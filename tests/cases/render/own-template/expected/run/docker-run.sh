@@ -4,6 +4,7 @@ set -eu
 exec docker run --rm --interactive \
   --name own-template \
   --user 65532:65532 \
+  --workdir / \
   --read-only \
   --cap-drop ALL \
   --security-opt no-new-privileges:true \
@@ -12,4 +13,8 @@ exec docker run --rm --interactive \
   --pids-limit 128 \
   --cpus 1.0 \
   --shm-size 64m \
+  --ulimit core=0:0 \
+  --ulimit nofile=4096:4096 \
+  --stop-signal SIGTERM \
+  --network default \
   temper/own-template:golden "$@"
