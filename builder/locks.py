@@ -21,7 +21,6 @@ from builder.packages.lock import (
     differences,
     inputs_digest,
     lock_text,
-    make_lock,
     package_downloads,
     read_lock,
 )
@@ -44,6 +43,8 @@ class Relocked:
 
 def relock(place: Workplace, plan: Plan) -> Relocked:
     """Locks to what the archive and the index hold now, and writes the lock beside the image."""
+    from builder.packages.locking import make_lock  # noqa: PLC0415 - a warm build reads no index
+
     if place.offline:
         raise LockError("a new lock needs the network; run without --offline")
     source = place.workspace.lock_path(plan.image, lock_profile(plan))

@@ -14,7 +14,8 @@ from builder.model.plan import PackageRequest, Plan
 from builder.model.profile import RunSettings
 from builder.model.spec import ImageSpec
 from builder.packages.download import fetch
-from builder.packages.lock import differences, lock_text, make_lock, package_downloads, read_lock
+from builder.packages.lock import differences, lock_text, package_downloads, read_lock
+from builder.packages.locking import make_lock
 from builder.packages.store import Store
 from builder.progress import Silent
 from tests.integration.archive import ALWAYS, DATE, DAY, Deb, LocalArchive, Signing, flip, signing_key

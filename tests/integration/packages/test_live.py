@@ -10,7 +10,7 @@ from builder.model.plan import PackageRequest, Plan
 from builder.model.profile import RunSettings
 from builder.model.spec import ImageSpec, PythonSpec
 from builder.packages.bases import BASES
-from builder.packages.lock import make_lock
+from builder.packages.locking import make_lock
 from builder.packages.store import Store
 from builder.progress import Silent
 

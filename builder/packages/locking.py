@@ -1,0 +1,112 @@
+"""A lock made of what the archive's signed indexes and the Python index hold now."""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from builder.model.lock import Lock, LockedPlatform, LockedWheel
+from builder.model.plan import PackageRequest, Plan
+from builder.packages.bases import ARCHITECTURES, find_base
+from builder.packages.held import load_held
+from builder.packages.index import Universe, load_universes
+from builder.packages.lock import inputs_digest
+from builder.packages.release import Release, fetch_release
+from builder.packages.resolve import Resolution, resolve
+from builder.packages.store import Store
+from builder.progress import Progress
+from builder.rootfs.sonames import packages_of
+
+BASE_PACKAGES = ("base-files",)
+"""Every image has them: os-release tells scanners and people what it is made of."""
+
+TOOLBOX = PackageRequest(name="busybox-static", asked_by="toolbox")
+"""What live verification brings along. Static: it may not depend on what stands in an image."""
+
+Wheels = Callable[[str], tuple[LockedWheel, ...]]
+"""Resolves the image's Python requirements for a platform (`linux/amd64`)."""
+
+
+def make_lock(  # noqa: PLR0913 - all but two by name
+    plan: Plan,
+    store: Store,
+    *,
+    wheels: Wheels,
+    now: int,
+    previous: Lock | None,
+    progress: Progress,
+    libraries: Mapping[str, str] = MappingProxyType({}),
+) -> Lock:
+    """Resolves a plan against today's archive. `now` is in seconds since the epoch, for the indexes' dates.
+
+    `libraries` are sonames that nothing asked for brings, and who needs each: the packages that have them
+    come along, where the archive's naming rule finds them.
+    Raises `TrustError`, `NetworkError`, `ResolveError` or what `wheels` raises.
+    """
+    base = find_base(plan.spec.base)
+    progress.stage("checking package indexes")
+    releases = tuple(
+        fetch_release(store, suite, now=now, not_before=_locked_date(previous, suite.archive, suite.name))
+        for suite in base.suites
+    )
+    resolutions = _resolve(plan, libraries, store, releases, progress)
+    if plan.spec.python is not None and plan.spec.python.requirements:
+        progress.stage("resolving Python requirements")
+    return Lock(
+        inputs=inputs_digest(plan),
+        base=base.name,
+        date=max(release.date for release in releases),
+        indexes=tuple(release.locked() for release in releases),
+        platforms={
+            platform: LockedPlatform(
+                packages=image.packages,
+                held_back=image.held_back,
+                wheels=wheels(platform),
+                toolbox=tuple(one for one in toolbox.packages if one.name == TOOLBOX.name),
+            )
+            for platform, (image, toolbox) in resolutions.items()
+        },
+    )
+
+
+def _resolve(
+    plan: Plan,
+    libraries: Mapping[str, str],
+    store: Store,
+    releases: tuple[Release, ...],
+    progress: Progress,
+) -> dict[str, tuple[Resolution, Resolution]]:
+    """What goes into the image, and what the toolbox needs, by platform."""
+    requests = (
+        *plan.packages,
+        *(PackageRequest(name=name, asked_by="base") for name in BASE_PACKAGES),
+    )
+    architectures = {ARCHITECTURES[platform]: platform for platform in sorted(plan.spec.platforms)}
+    base = find_base(plan.spec.base)
+    universes: Iterator[Universe] = load_universes(store, base, releases, architectures, progress)
+    return {  # no universe has a name here: two at once would double the memory
+        platform: _resolve_both(next(universes), requests, libraries, progress)
+        for platform in architectures.values()
+    }
+
+
+def _resolve_both(
+    universe: Universe,
+    requests: tuple[PackageRequest, ...],
+    libraries: Mapping[str, str],
+    progress: Progress,
+) -> tuple[Resolution, Resolution]:
+    progress.stage(f"resolving packages of {universe.label}")
+    bringing = _bringing(universe, libraries)
+    return resolve(universe, (*requests, *bringing), load_held()), resolve(universe, (TOOLBOX,), load_held())
+
+
+def _bringing(universe: Universe, libraries: Mapping[str, str]) -> Iterator[PackageRequest]:
+    """A package for each library; none where no guess is in the archive: the build's audit names those."""
+    for soname, needed_by in sorted(libraries.items()):
+        found = next((name for name in packages_of(soname) if universe.named(name)), None)
+        if found is not None:
+            yield PackageRequest(name=found, asked_by=f"{soname} of {needed_by}")
+
+
+def _locked_date(lock: Lock | None, archive: str, suite: str) -> int:
+    indexes = () if lock is None else lock.indexes
+    return max((one.date for one in indexes if (one.archive, one.suite) == (archive, suite)), default=0)
