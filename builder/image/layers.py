@@ -76,16 +76,15 @@ def _known(store: Store, key: str) -> Blob | None:
 
 def content_key(entries: Iterable[Entry], mtime_limit: int) -> str:
     """Hex digest of everything that a layer's bytes depend on, without reading any content."""
-    digest = hashlib.sha256(f"{_FORMAT} {recipe()}".encode())
-    for entry in entries:
-        content = entry.content.sha256 if entry.content is not None else ""
-        fields = (
+    rows = [
+        (
             *(entry.path, entry.kind, entry.mode, entry.uid, entry.gid, min(entry.mtime, mtime_limit)),
-            *(entry.target, entry.size, content),
+            *(entry.target, entry.size, entry.content.sha256 if entry.content is not None else ""),
             *((name, value.hex()) for name, value in entry.xattrs),
         )
-        digest.update(json.dumps(fields).encode())
-    return digest.hexdigest()
+        for entry in entries
+    ]
+    return hashlib.sha256(f"{_FORMAT} {recipe()} {json.dumps(rows)}".encode()).hexdigest()
 
 
 def hexadecimal(digest: str) -> str:
