@@ -182,8 +182,9 @@ class Rootfs(Mapping[str, Entry]):
         for entry in entries:
             merged[entry.path] = entry
             for parent in parents(entry.path):
-                if parent not in merged:
-                    merged[parent] = Entry(path=parent, kind=Kind.DIRECTORY, mode=0o755, mtime=entry.mtime)
+                if parent in merged:
+                    break  # and so are those above it
+                merged[parent] = Entry(path=parent, kind=Kind.DIRECTORY, mode=0o755, mtime=entry.mtime)
         return Rootfs.of(merged.values())
 
     def without(self, paths: Iterable[str]) -> "Rootfs":
@@ -191,13 +192,13 @@ class Rootfs(Mapping[str, Entry]):
         gone = set(paths)
         if not gone:
             return self
-        return Rootfs(
-            {
-                path: entry
-                for path, entry in self._entries.items()
-                if path not in gone and not any(parent in gone for parent in parents(path))
-            }
-        )
+        kept = {}
+        for path, entry in self._entries.items():  # a folder comes before what lies in it
+            if path in gone or path.rpartition("/")[0] in gone:
+                gone.add(path)
+            else:
+                kept[path] = entry
+        return Rootfs(kept)
 
     def resolve(self, path: str) -> Entry | None:
         """The entry at `path` after following every symlink inside the tree, as a chroot would; or None."""
