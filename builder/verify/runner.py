@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan
 from builder.model.report import CheckResult, Outcome
 from builder.verify.live import Line, LiveResult
+from builder.verify.refused import Started, started
 from builder.verify.session import BUSYBOX, MOUNT
 from builder.verify.start import Running, Start, last_lines, wait_until_ready
 from builder.verify.state import state_mounts
@@ -60,15 +62,16 @@ def verify(  # noqa: PLR0913 - what the stages before it made, by name
     so that an image whose program is an interpreter keeps running.
     """
 
-    def subject_of(container: Running, held: str = "") -> Subject:
+    def subject_of(ran: Started[Running], held: str = "") -> Subject:
         return make_subject(
             plan,
             contract,
             layout,
             lock,
-            container=container.id,
+            container=ran.container.id,
             held=held,
-            inspected=unprobed(container.inspect()),
+            refused=ran.refused,
+            inspected=unprobed(ran.container.inspect()),
             known=tuple(BY_KEY),
         )
 
@@ -76,13 +79,13 @@ def verify(  # noqa: PLR0913 - what the stages before it made, by name
     with tempfile.TemporaryDirectory(prefix="temper-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         mounts = (Mount(source=toolbox, target=MOUNT), *state_mounts(plan, contract, scratch))
-        with engine.start(contract, mounts=mounts, interactive=True) as container:
-            start = wait_until_ready(container, contract, plan.spec.healthcheck)
+        with started(partial(engine.start, mounts=mounts, interactive=True), contract) as ran:
+            start = wait_until_ready(ran.container, contract, plan.spec.healthcheck)
             if not start.over:
-                return joined(start, run_suites(subject_of(container), suites, scratch, container))
-        with engine.start(contract, mounts=mounts, program=HOLD) as container:
-            subject = subject_of(container, held=start.over)
-            return joined(start, run_suites(subject, suites, scratch, container))
+                return joined(start, run_suites(subject_of(ran), suites, scratch, ran.container))
+        with started(partial(engine.start, mounts=mounts, program=HOLD), contract) as ran:
+            subject = subject_of(ran, held=start.over)
+            return joined(start, run_suites(subject, suites, scratch, ran.container))
 
 
 def unprobed(inspected: Mapping[str, Any]) -> dict[str, Any]:

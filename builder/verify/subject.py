@@ -31,6 +31,8 @@ class Subject(Strict):
     healthcheck: Healthcheck | None
     held: str = ""
     """Why the container runs the toolbox's `sleep` in the place of its own program; empty when it doesn't."""
+    refused: dict[str, str] = {}
+    """Ulimits of the contract that the engine could not set, and its reason."""
     inspected: dict[str, Any]
     """What the engine says of the container, without the toolbox's mount."""
 
@@ -38,7 +40,7 @@ class Subject(Strict):
 def make_subject(
     plan: Plan, contract: RunContract, layout: Path, lock: LockedPlatform | None, **container: Any
 ) -> Subject:
-    """`container` holds `container`, `held`, `inspected` and `known`."""
+    """`container` holds `container`, `held`, `refused`, `inspected` and `known`."""
     return Subject(
         layout=str(layout),
         contract=contract,

@@ -1,0 +1,172 @@
+"""A contract that says something in every field, started by an engine; and engines told otherwise."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.image.engine import Engine
+from builder.image.leftovers import LABEL
+from builder.image.running import Container, Mount
+from builder.model.contract import RunContract
+from builder.model.profile import Device, Ulimit
+from builder.model.report import Outcome
+from builder.model.spec import State
+from tests.integration.verify.conftest import SUITES, Built
+from tests.integration.verify.test_runner import Loosened, checks, failed, run
+
+pytestmark = pytest.mark.docker
+
+CALLS = """
+accept accept4 access arch_prctl bind brk capget capset chdir clock_gettime clone clone3 close close_range
+connect dup dup2 dup3 epoll_create1 epoll_ctl epoll_pwait epoll_wait execve exit exit_group faccessat
+faccessat2 fchdir fchown fchownat fcntl fork fstat fstatfs fsync ftruncate futex getcwd getdents getdents64
+getegid geteuid getgid getgroups getpeername getpgid getpgrp getpid getppid getrandom getresgid getresuid
+getsid getsockname getsockopt gettid gettimeofday getuid ioctl kill link listen lseek lstat madvise mkdir
+mkdirat mmap mprotect mremap munmap nanosleep newfstatat open openat openat2 pipe pipe2 poll ppoll prctl
+pread64 prlimit64 pselect6 pwrite64 read readlink readlinkat readv recvfrom recvmsg rename renameat rmdir
+rseq rt_sigaction rt_sigprocmask rt_sigreturn rt_sigsuspend rt_sigtimedwait sched_getaffinity sched_yield
+select sendfile sendmsg sendto set_robust_list set_tid_address setgid setgroups setitimer setpgid setresgid
+setresuid setsid setsockopt setuid shutdown sigaltstack socket socketpair splice stat statfs statx symlink
+sysinfo tgkill time timer_create times tkill umask uname unlink unlinkat utimensat vfork wait4 waitid write
+writev
+"""
+"""What busybox, and an engine that starts it, get along with."""
+SECCOMP = {
+    "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "syscalls": [{"action": "SCMP_ACT_ALLOW", "names": CALLS.split()}],
+}
+TELLS = SUITES / "test_told.py"
+
+
+@pytest.fixture(scope="module")
+def full(probe: Built) -> Built:
+    if not Path("/dev/fuse").exists():
+        pytest.skip("this host has no /dev/fuse to hand on")
+    contract = replace(
+        probe.contract,
+        groups=(44, 109),
+        capabilities=("NET_BIND_SERVICE",),
+        devices=(Device(path="/dev/fuse", permissions="r"),),
+        ulimits=(
+            ("core", Ulimit(soft=0, hard=0)),
+            ("memlock", Ulimit(soft=-1, hard=-1)),
+            ("nofile", Ulimit(soft=512, hard=1024)),
+        ),
+        network=f"temper-test-{secrets.token_hex(4)}",
+        seccomp=json.dumps(SECCOMP, sort_keys=True, separators=(",", ":")),
+        state=(State(path="/models"), State(path="/data", mode="rw")),
+    )
+    return replace(probe, contract=contract)
+
+
+def networks(engine: Engine) -> set[str]:
+    return {item["Name"] for item in engine._api.networks(filters={"label": LABEL})}
+
+
+def test_the_engine_does_what_the_full_contract_says(engine: Engine, full: Built, toolbox: Path) -> None:
+    before = networks(engine)
+    live = run(engine, full, toolbox, TELLS)
+    assert failed(live) == set()
+    assert live.not_run == ()
+    left = {check.name: check.message for check in checks(live) if check.outcome is not Outcome.PASSED}
+    assert set(left) <= {"told: every ulimit could be set"}
+    assert all("rlimit" in message for message in left.values())
+    assert networks(engine) == before
+
+
+def test_a_container_without_a_network(engine: Engine, probe: Built, toolbox: Path) -> None:
+    alone = replace(probe, contract=replace(probe.contract, network="none"))
+    assert failed(run(engine, alone, toolbox, TELLS)) == set()
+
+
+def test_a_network_that_somebody_made_stays(engine: Engine, full: Built) -> None:
+    name = f"temper-test-{secrets.token_hex(4)}"
+    made = engine._api.create_network(name)
+    try:
+        with engine.start(replace(full.contract, network=name, ulimits=())) as container:
+            assert list(container.inspect()["NetworkSettings"]["Networks"]) == [name]
+        assert [item["Name"] for item in engine._api.networks(ids=[made["Id"]])] == [name]
+    finally:
+        engine._api.remove_network(made["Id"])
+
+
+CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "groups": ({"group_add": ["44"]}, {"told: the groups are those that the engine was told"}),
+    "capabilities": (
+        {"cap_add": ["NET_BIND_SERVICE", "SYS_PTRACE"]},
+        {"told: only declared capabilities return", "told: the bounding set is what returns"},
+    ),
+    "seccomp": (
+        {"security_opt": ["no-new-privileges:true"]},
+        {"told: the seccomp profile is that of the contract"},
+    ),
+    "no new privileges": (
+        {"security_opt": [f"seccomp={json.dumps(SECCOMP)}"]},
+        {"told: new privileges are refused by the engine"},
+    ),
+    "scratch": (
+        {"tmpfs": {"/tmp": "rw,nosuid,nodev,noexec,size=9m", "/run": "exec"}},
+        {"told: scratch space is what the engine was told"},
+    ),
+    "shm": ({"shm_size": "8m"}, {"told: shared memory is what the engine was told"}),
+    "devices": (
+        {"devices": ["/dev/fuse:/dev/fuse:rwm"]},
+        {"told: devices are what the engine was told"},
+    ),
+    "device rules": (
+        {"device_cgroup_rules": ["c 1:3 r"]},
+        {"told: no device is asked for in another way"},
+    ),
+    "ulimits": (
+        {"ulimits": [{"Name": "nofile", "Soft": 2048, "Hard": 2048}]},
+        {
+            "told: ulimits are what the engine was told",
+            "told: ulimits hold for what the engine starts",
+            "told: the program did not raise its ulimits",
+        },
+    ),
+    "network": ({"network_mode": "bridge"}, {"told: the network is that of the contract"}),
+    "interface": (
+        {"ports": {"8000/tcp": ("0.0.0.0", None)}},
+        {"told: ports are published on the contracts interface"},
+    ),
+    "ports": (
+        {"ports": {"8000/tcp": ("127.0.0.1", None), "22/tcp": ("127.0.0.1", None)}},
+        {"told: ports are published on the contracts interface"},
+    ),
+}  # fmt: skip
+"""Field of the contract -> what the engine is told instead, and the checks that find it."""
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_an_engine_that_was_told_something_else_is_found_out(
+    engine: Engine, full: Built, toolbox: Path, field: str
+) -> None:
+    changes, caught = CHANGES[field]
+    loosened: Any = Loosened(engine, changes)
+    assert failed(run(loosened, full, toolbox, TELLS)) == caught
+
+
+@dataclass
+class Writing:
+    """An engine that mounts all state for writing."""
+
+    engine: Engine
+
+    def start(
+        self, contract: RunContract, *, mounts: Sequence[Mount], **options: Any
+    ) -> AbstractContextManager[Container]:
+        state = tuple(State(path=item.path, mode="rw") for item in contract.state)
+        return self.engine.start(replace(contract, state=state), mounts=mounts, **options)
+
+
+def test_state_that_can_be_written_is_found_out(engine: Engine, full: Built, toolbox: Path) -> None:
+    writing: Any = Writing(engine)
+    assert failed(run(writing, full, toolbox, TELLS)) == {"told: state is what the engine was told"}

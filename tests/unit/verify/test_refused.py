@@ -1,0 +1,58 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from builder.errors import EngineError
+from builder.model.contract import RunContract
+from builder.model.profile import Ulimit
+from builder.verify.refused import refused_ulimit, started
+from tests.unit.verify.test_runner import CONTRACT
+
+LIMIT = Ulimit(soft=-1, hard=-1)
+WANTED = replace(CONTRACT, ulimits=(("core", LIMIT), ("memlock", LIMIT), ("rttime", LIMIT)))
+
+
+class Engine:
+    """Refuses these ulimits, one at a time as engines do."""
+
+    def __init__(self, **reasons: str) -> None:
+        self.reasons = reasons
+        self.stopped = 0
+
+    @contextmanager
+    def start(self, contract: RunContract) -> Iterator[tuple[str, ...]]:
+        for name, reason in self.reasons.items():
+            if name in dict(contract.ulimits) or name == "other":
+                raise EngineError(reason)
+        yield tuple(name for name, _ in contract.ulimits)
+        self.stopped += 1
+
+
+def test_an_engine_that_refuses_nothing_is_told_all() -> None:
+    engine = Engine()
+    with started(engine.start, WANTED) as ran:
+        assert (ran.container, ran.refused) == (("core", "memlock", "rttime"), {})
+    assert engine.stopped == 1
+
+
+def test_what_it_refuses_is_left_out_with_its_reason() -> None:
+    engine = Engine(memlock="error setting rlimit type 8: no", rttime="setrlimit `RLIMIT_RTTIME`: no")
+    with started(engine.start, WANTED) as ran:
+        assert (ran.container, ran.refused) == (("core",), engine.reasons)
+    assert engine.stopped == 1
+
+
+@pytest.mark.parametrize("reason", ["no such image", "error setting rlimit type 7: not permitted"])
+def test_anything_else_is_an_error(reason: str) -> None:
+    with pytest.raises(EngineError, match=reason), started(Engine(other=reason).start, WANTED):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [("rlimit type 8: x", "memlock"), ("RLIMIT_NOFILE: x", "nofile"), ("rlimit type 9", ""), ("gone", "")],
+)
+def test_the_engine_names_it_by_number_or_name(message: str, name: str) -> None:
+    assert refused_ulimit(message) == name
