@@ -18,6 +18,7 @@ from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layers import layer_blob, split
 from builder.image.layout import read_layout
 from builder.locks import current_lock, gather
+from builder.model.definition import Definition, RenderedFile
 from builder.model.image import Image
 from builder.model.plan import Plan
 from builder.model.report import Outcome, Report
@@ -133,7 +134,10 @@ def examine(place: Workplace, plan: Plan, made: Made, folder: Path, options: Opt
     """Audits what stands on the disk, then loads and verifies it where that can be done."""
     place.progress.stage("auditing")
     image = read_layout(folder / LAYOUT)
-    audits = audit_image(image, plan, made.section, plan.controls)
+    definition = read_definition(folder / DEFINITION)
+    audits = audit_image(
+        image, plan, made.section, plan.controls, contract=made.contract, definition=definition
+    )
     failed = any(one.outcome is Outcome.FAILED and not waived(plan, one.key) for one in audits)
     reason = why_not_live(made.image.config.platform, options, failed=failed)
     live, loaded = not_run(reason), False
@@ -150,6 +154,19 @@ def examine(place: Workplace, plan: Plan, made: Made, folder: Path, options: Opt
         live=live,
         tag=made.contract.image if loaded else "",
     )
+
+
+def read_definition(folder: Path) -> Definition | None:
+    """The run files as they stand on the disk: somebody may have changed them since they were rendered."""
+    paths = sorted(path for path in (folder / "run").rglob("*") if path.is_file())
+    if not paths:
+        return None
+    with plain_errors(folder):
+        files = (
+            RenderedFile(path=str(path.relative_to(folder)), text=path.read_text("utf-8", "replace"))
+            for path in paths
+        )
+        return Definition(files=tuple(files))
 
 
 def waived(plan: Plan, key: str) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from builder.controls.catalogue import BY_KEY
 from builder.controls.frame import Context, NotAssessed
+from builder.model.contract import RunContract
+from builder.model.definition import Definition
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan, PlannedControl
@@ -22,10 +24,16 @@ class Audited:
 
 
 def audit(
-    image: Image, plan: Plan | None, lock: LockedPlatform | None, controls: Iterable[PlannedControl]
+    image: Image,
+    plan: Plan | None,
+    lock: LockedPlatform | None,
+    controls: Iterable[PlannedControl],
+    *,
+    contract: RunContract | None = None,
+    definition: Definition | None = None,
 ) -> tuple[Audited, ...]:
-    """Pure but for reading file contents. `plan` and `lock` are `None` for an image that others built."""
-    context = Context(plan=plan, lock=lock)
+    """Pure but for reading file contents. All but the controls is `None` for an image that others built."""
+    context = Context(plan=plan, lock=lock, contract=contract, definition=definition)
     return tuple(audit_one(image, planned, context) for planned in controls)
 
 

@@ -6,6 +6,14 @@ First what goes, then what is left and whom it belongs to, then the config; what
 from collections.abc import Mapping
 
 from builder.controls.accounts import AccountFiles, LockedPasswords, NoLoginShells, UniqueIds
+from builder.controls.bounds import (
+    BoundedRestart,
+    BoundPorts,
+    Limits,
+    PodSecurity,
+    ScratchTmpfs,
+    ShmAndUlimits,
+)
 from builder.controls.closure import ElfClosure, InterpreterClosure
 from builder.controls.configuration import (
     DeclaredPorts,
@@ -28,6 +36,18 @@ from builder.controls.privilege import (
     OwnersResolve,
 )
 from builder.controls.python import PythonStartup
+from builder.controls.runtime import (
+    DeclaredDevices,
+    DropCapabilities,
+    Lsm,
+    NoHostMounts,
+    NoHostNamespaces,
+    NoNewPrivileges,
+    NoRootExec,
+    NotPrivileged,
+    ReadOnlyRoot,
+    Seccomp,
+)
 from builder.controls.secrets import NoSecrets
 from builder.controls.settings import GpuRequest, NoSystemVolumes, StopSignal
 from builder.controls.supply import (
@@ -92,6 +112,22 @@ CATALOGUE: tuple[AnyControl, ...] = (
     OwnedFiles(),
     NoSecrets(),
     MaxSize(),
+    ReadOnlyRoot(),
+    ScratchTmpfs(),
+    DropCapabilities(),
+    NotPrivileged(),
+    NoNewPrivileges(),
+    Seccomp(),
+    Lsm(),
+    NoHostNamespaces(),
+    NoHostMounts(),
+    DeclaredDevices(),
+    Limits(),
+    ShmAndUlimits(),
+    BoundPorts(),
+    NoRootExec(),
+    BoundedRestart(),
+    PodSecurity(),
 )
 
 BY_KEY: Mapping[str, AnyControl] = {control.key: control for control in CATALOGUE}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from builder.model.base import Strict
+from builder.model.contract import RunContract
+from builder.model.definition import Definition
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan
@@ -39,11 +41,24 @@ class Context:
 
     plan: Plan | None = None
     lock: LockedPlatform | None = None
+    contract: RunContract | None = None
+    definition: Definition | None = None
+    """As it stands on the disk: how people are told to start the image."""
 
     def known_plan(self) -> Plan:
         if self.plan is None:
             raise NotAssessed("no plan: the image was not built from an image.yaml here")
         return self.plan
+
+    def known_contract(self) -> RunContract:
+        if self.contract is None:
+            raise NotAssessed("no run contract: nobody said how the image is started")
+        return self.contract
+
+    def known_definition(self) -> Definition:
+        if self.definition is None:
+            raise NotAssessed("no run files: nobody said how the image is started")
+        return self.definition
 
     def known_lock(self) -> LockedPlatform:
         if self.lock is None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from pydantic import Field
-
 from builder.controls import passwd
 from builder.controls.edit import mend
 from builder.controls.frame import Context, Control, NoParameters
@@ -11,10 +9,8 @@ from builder.controls.passwd import GROUP, Account, Line
 from builder.controls.programs import EXECUTE, WRITE, allowed, fault
 from builder.controls.references import kubernetes_nsa, manual, openshift, pod_security
 from builder.controls.survey import Placed
-from builder.model.base import Strict
 from builder.model.image import Image
 from builder.model.report import Finding, Severity
-from builder.model.spec import Numbers
 from builder.model.tree import Entry, Kind
 
 
@@ -48,39 +44,35 @@ class NoRootGroup(Control[NoParameters]):
                 yield Finding(message=f"{GROUP}: the user is a member of '{line[0]}' (0)", path=GROUP)
 
 
-class GroupParameters(Strict):
-    allow: Numbers = Field(default=(), description="ids of groups that the user may be a member of")
-
-
-class EffectiveGroups(Control[GroupParameters]):
+class EffectiveGroups(Control[NoParameters]):
     key = "effective-groups"
     title = "The process is in the groups that the run contract names, and in no other"
     why = (
         "An engine takes memberships from /etc/group for USER 65532 and passes them by for 65532:65532: "
         "what `id` says and what the kernel does differ, and a test that asks `id` proves nothing."
     )
-    remedy = "take the user out of the group in /etc/group; name devices' groups in the run contract"
+    remedy = "take the user out of the group in /etc/group; list it under `run: groups:` in the profile"
     severity = Severity.MEDIUM
     references = (kubernetes_nsa("1.6"), manual("group(5)"))
-    parameters = GroupParameters
 
-    def enforce(self, image: Image, parameters: GroupParameters, context: Context) -> Image:
+    def enforce(self, image: Image, parameters: NoParameters, context: Context) -> Image:
         account = passwd.account(image)
         if account is None or account.uid == 0:
             return image
-        return leave(image, account, {int(line[2]) for line in self._unwanted(image, account, parameters)})
+        return leave(image, account, {int(line[2]) for line in self._unwanted(image, account, context)})
 
-    def _unwanted(self, image: Image, account: Account, parameters: GroupParameters) -> Iterator[Line]:
+    def _unwanted(self, image: Image, account: Account, context: Context) -> Iterator[Line]:
+        declared = (context.plan.run.groups if context.plan is not None else None) or ()
         for line in memberships(image, account):
-            if int(line[2]) not in {0, account.gid, *parameters.allow}:
+            if int(line[2]) not in {0, account.gid, *declared}:
                 yield line
 
-    def audit(self, image: Image, parameters: GroupParameters, context: Context) -> Iterable[Finding]:
+    def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
         account = passwd.account(image)
         if account is None or account.uid == 0:
             return
         given = "ignores" if ":" in image.config.user else "gives the process"
-        for line in self._unwanted(image, account, parameters):
+        for line in self._unwanted(image, account, context):
             message = f"{GROUP}: the user is a member of '{line[0]}' ({line[2]}), which an engine {given}"
             yield Finding(message=message, path=GROUP)
 

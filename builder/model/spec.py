@@ -20,7 +20,6 @@ def normalised(path: str) -> str:
 
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-Numbers = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/([^/\x00]+(/[^/\x00]+)*)?$"), AfterValidator(normalised)]
 """An absolute, normalised path inside the image, `/` or no trailing slash."""
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*[kmg]$")]

@@ -1,6 +1,7 @@
 """The image's program while it runs: how it was started, what it may do, where it listens."""
 
 import shlex
+import signal
 
 import pytest
 
@@ -32,20 +33,40 @@ def test_the_program_was_started_without_a_shell(processes, contract):
 
 @pytest.mark.control("nonroot-user")
 def test_no_process_is_root(processes):
-    found = [f"{item.comm} ({item.pid})" for item in processes if 0 in item.status.uids + item.status.gids]
+    found = [f"{item.comm} ({item.pid})" for item in processes if 0 in item.status.uids]
     assert not found, f"running as root: {', '.join(found)}"
 
 
+@pytest.mark.control("no-root-group")
+def test_no_process_is_in_group_0(processes):
+    found = [f"{item.comm} ({item.pid})" for item in processes if 0 in item.status.gids + item.status.groups]
+    assert not found, f"in group 0: {', '.join(found)}"
+
+
+@pytest.mark.program
+@pytest.mark.control("stop-signal")
+def test_the_program_heeds_the_stop_signal(pid1, contract):
+    """The kernel drops a signal that a first process has no handler for (pid_namespaces(7))."""
+    number = getattr(signal, contract.stop_signal, None)
+    if number is None:
+        pytest.skip(f"this host has no {contract.stop_signal}")
+    caught = int(pid1.fields["SigCgt"], 16)
+    assert caught >> (number - 1) & 1, f"nothing handles {contract.stop_signal}: every stop ends in a kill"
+
+
+@pytest.mark.control("drop-capabilities")
 def test_no_process_has_a_capability(processes):
     found = [f"{item.comm} ({item.pid})" for item in processes if item.status.capabilities("Eff")]
     assert not found, f"with capabilities: {', '.join(found)}"
 
 
+@pytest.mark.control("no-new-privileges")
 def test_every_process_has_no_new_privileges(processes):
     found = [f"{item.comm} ({item.pid})" for item in processes if not item.status.no_new_privileges]
     assert not found, f"may gain privileges: {', '.join(found)}"
 
 
+@pytest.mark.control("seccomp")
 def test_every_process_is_under_seccomp(processes):
     found = [f"{item.comm} ({item.pid})" for item in processes if item.status.seccomp != 2]
     assert not found, f"without a seccomp filter: {', '.join(found)}"

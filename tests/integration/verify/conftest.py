@@ -48,8 +48,12 @@ KEYS = [
     *("nonroot-user", "user-resolves", "unique-ids", "no-login-shells", "account-files", "package-set"),
     *("scanner-metadata", "no-package-manager", "no-shell", "no-download-tools", "no-privilege-tools"),
     *("code-owned-by-root", "declared-writable", "safe-path", "exec-entrypoint", "declared-ports"),
-    "healthcheck",
+    *("healthcheck", "no-root-group", "effective-groups", "read-only-root", "scratch-tmpfs"),
+    *("drop-capabilities", "not-privileged", "no-new-privileges", "seccomp", "lsm", "no-host-namespaces"),
+    *("no-host-mounts", "declared-devices", "limits", "shm-and-ulimits", "bound-ports", "no-root-exec"),
+    "bounded-restart",
 ]
+"""Not stop-signal: busybox's web server leaves every signal to the kernel."""
 SUITES = Path(__file__).parents[2] / "suites"
 
 

@@ -1,12 +1,13 @@
 """For each control: images that break it and nothing else. A control that lets one through proves nothing."""
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import Any
 
 from builder.model.image import Image, Layer
 from builder.model.spec import Healthcheck
 from builder.model.tree import Kind, Rootfs
+from tests.unit.controls.mutant import Mutant
+from tests.unit.controls.run_mutants import RUN
 from tests.unit.controls.sound import (
     GROUP,
     LIB,
@@ -33,23 +34,6 @@ from tests.unit.controls.sound import (
 )
 
 HIDDEN = "no-shadowed-content"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
-    control: str
-    name: str
-    break_: Break
-    message: str
-    """The first finding of the control, whole."""
-    mended: bool = True
-    """`enforce` of this control alone makes it sound again."""
-    also: tuple[str, ...] = ()
-    """Other controls that fire, since they look at the same thing from another side."""
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.control}: {self.name}"
 
 
 def mutant(control: str, name: str, break_: Break, message: str, **more: Any) -> Mutant:
@@ -921,12 +905,14 @@ SETTINGS = (
         "over programs",
         set_config(volumes=("/usr/share/app",)),
         "volume '/usr/share/app' lies over a system folder",
+        also=("read-only-root",),
     ),
     mutant(
         "no-system-volumes",
         "over all data",
         set_config(volumes=("/var",)),
         "volume '/var' lies over a system folder",
+        also=("read-only-root",),
     ),
     mutant(
         "gpu-request",
@@ -1197,4 +1183,5 @@ MUTANTS = (
     *SETTINGS,
     *SECRETS,
     *CONFIGURATION,
+    *RUN,
 )

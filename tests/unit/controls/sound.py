@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from builder.controls.catalogue import CATALOGUE
+from builder.model.contract import RunContract
+from builder.model.definition import Definition
 from builder.model.image import Image, ImageConfig, Layer
 from builder.model.lock import LockedPackage, LockedPlatform, LockedWheel
 from builder.model.plan import Plan, PlannedControl
 from builder.model.profile import RunSettings
 from builder.model.spec import FileSpec, Healthcheck, ImageSpec, PythonSpec, State, Writable
 from builder.model.tree import Bytes, Elf, Entry, Facts, Kind, Owner, Rootfs
+from builder.render.contract import make_contract
+from builder.render.definition import render
 
 CREATED = 1_760_000_000
 LAYER = Owner(kind="layer", name="sha256:top")
@@ -212,6 +216,15 @@ def plan() -> Plan:
         run=RunSettings(),
         waivers=(),
     )
+
+
+def contract() -> RunContract:
+    return make_contract(plan(), "temper/sample:all", "65532:65532")
+
+
+def definition() -> Definition:
+    """By the real templates: what they get wrong, these tests see."""
+    return render(plan(), image(), ("layers/01-system.tar.gz",), contract())
 
 
 def controls() -> tuple[PlannedControl, ...]:

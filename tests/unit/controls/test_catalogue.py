@@ -11,13 +11,15 @@ from builder.controls.harden import harden
 from builder.model.image import Image
 from builder.model.plan import PlannedControl
 from builder.model.report import Outcome
-from tests.unit.controls.mutants import MUTANTS, Mutant
-from tests.unit.controls.sound import image, lock, plan, planned
+from tests.unit.controls.mutant import Mutant
+from tests.unit.controls.mutants import MUTANTS
+from tests.unit.controls.sound import contract, definition, image, lock, plan, planned
 
 SOUND = image()
 PLAN = plan()
 LOCK = lock()
-CONTEXT = Context(plan=PLAN, lock=LOCK)
+CONTRACT = contract()
+DEFINITION = definition()
 
 every_control = pytest.mark.parametrize("control", CATALOGUE, ids=lambda control: control.key)
 every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=str)
@@ -28,49 +30,56 @@ def controls_for(mutant: Mutant) -> tuple[PlannedControl, ...]:
     return tuple(own if control.key == mutant.control else control for control in PLAN.controls)
 
 
+def context(mutant: Mutant | None = None) -> Context:
+    files = mutant.run(DEFINITION) if mutant is not None else DEFINITION
+    return Context(plan=PLAN, lock=LOCK, contract=CONTRACT, definition=files)
+
+
 def failed(results: tuple[Audited, ...]) -> set[str]:
     return {result.key for result in results if result.outcome is Outcome.FAILED}
 
 
 def test_sound_image_has_no_finding() -> None:
-    results = audit(SOUND, PLAN, LOCK, PLAN.controls)
+    results = audit(SOUND, PLAN, LOCK, PLAN.controls, contract=CONTRACT, definition=DEFINITION)
     assert [finding.message for result in results for finding in result.findings] == []
     assert {result.outcome for result in results} == {Outcome.PASSED}
 
 
 @every_mutant
 def test_mutant_is_caught_by_its_control_and_no_other(mutant: Mutant) -> None:
-    results = audit(mutant.break_(SOUND), PLAN, LOCK, controls_for(mutant))
+    files = mutant.run(DEFINITION)
+    broken = mutant.break_(SOUND)
+    results = audit(broken, PLAN, LOCK, controls_for(mutant), contract=CONTRACT, definition=files)
     assert failed(results) == {mutant.control, *mutant.also}
 
 
 @every_mutant
 def test_finding_says_what_is_wrong(mutant: Mutant) -> None:
     control = planned(mutant.control, **mutant.parameters)
-    assert audit_one(mutant.break_(SOUND), control, CONTEXT).findings[0].message == mutant.message
+    assert audit_one(mutant.break_(SOUND), control, context(mutant)).findings[0].message == mutant.message
 
 
 def enforced(broken: Image, mutant: Mutant) -> tuple[Image, PlannedControl]:
     control = planned(mutant.control, **mutant.parameters)
-    return BY_KEY[control.key].enforce(broken, control.parameters, CONTEXT), control
+    return BY_KEY[control.key].enforce(broken, control.parameters, context(mutant)), control
 
 
 @every_mutant
 def test_enforce_mends_what_can_be_mended(mutant: Mutant) -> None:
     after, control = enforced(mutant.break_(SOUND), mutant)
     expected = Outcome.PASSED if mutant.mended else Outcome.FAILED
-    assert audit_one(after, control, CONTEXT).outcome is expected
+    assert audit_one(after, control, context(mutant)).outcome is expected
 
 
 @every_mutant
 def test_enforcing_twice_changes_nothing_more(mutant: Mutant) -> None:
     after, control = enforced(mutant.break_(SOUND), mutant)
-    assert BY_KEY[control.key].enforce(after, control.parameters, CONTEXT) is after
+    assert BY_KEY[control.key].enforce(after, control.parameters, context(mutant)) is after
 
 
 @every_control
 def test_enforce_leaves_a_sound_image_alone(control: AnyControl) -> None:
-    assert control.enforce(SOUND, planned(control.key).parameters, CONTEXT) is SOUND
+    assert control.enforce(SOUND, planned(control.key).parameters, context()) is SOUND
 
 
 def test_hardening_a_sound_image_changes_nothing() -> None:

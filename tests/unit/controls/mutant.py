@@ -1,0 +1,35 @@
+"""What a mutant is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from builder.model.definition import Definition
+from builder.model.image import Image
+
+T = TypeVar("T")
+Break = Callable[[Image], Image]
+RunBreak = Callable[[Definition], Definition]
+
+
+def unchanged(sound: T) -> T:
+    return sound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    control: str
+    name: str
+    message: str
+    """The first finding of the control, whole."""
+    break_: Break = unchanged
+    run: RunBreak = unchanged
+    """Breaks the rendered run files."""
+    mended: bool = True
+    """`enforce` of this control alone makes it sound again."""
+    also: tuple[str, ...] = ()
+    """Other controls that fire, since they look at the same thing from another side."""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.control}: {self.name}"
