@@ -75,9 +75,10 @@ def save(path: Path, graph: onnx.GraphProto) -> None:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    folder.chmod(0o755)  # the image's user must read it
     save_classifier(folder / "classifier.onnx")
     save_lookup(folder / "lookup/3/model.onnx")
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755)  # the image's user must read it, whatever the umask
     return folder
 
 

@@ -171,6 +171,8 @@ def test_its_own_tests_ran_in_the_container(engine: Engine, built: Built) -> Non
 @pytest.fixture(scope="module")
 def container(engine: Engine, desk: Desk, built: Built) -> Iterator[Container]:
     tls = desk.folder / "images/teller/tests/state/tls"
+    for path in (tls, *tls.iterdir()):
+        path.chmod(0o755)  # the image's user must read it, whatever the umask
     contract = desk.contract("teller", "company", user=built.image().config.user)
     with engine.start(contract, mounts=[Mount(source=tls, target="/tls")]) as running:
         yield running
