@@ -1,7 +1,12 @@
 """A contract that says something in every field, started by an engine; and engines told otherwise."""
 
 import json
+import os
 import secrets
+import shutil
+import socket
+import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -10,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from builder.errors import EngineError
 from builder.image.engine import Engine
 from builder.image.leftovers import LABEL
 from builder.image.running import Container, Mount
@@ -17,6 +23,7 @@ from builder.model.contract import RunContract
 from builder.model.profile import Device, Ulimit
 from builder.model.report import Outcome
 from builder.model.spec import State
+from builder.render.definition import run_files, state_mounts
 from tests.integration.verify.conftest import SUITES, Built
 from tests.integration.verify.test_runner import Loosened, checks, failed, run
 
@@ -170,3 +177,67 @@ class Writing:
 def test_state_that_can_be_written_is_found_out(engine: Engine, full: Built, toolbox: Path) -> None:
     writing: Any = Writing(engine)
     assert failed(run(writing, full, toolbox, TELLS)) == {"told: state is what the engine was told"}
+
+
+def settings(inspected: dict[str, Any]) -> dict[str, Any]:
+    """What is set: without names, and without differences between ways of writing the same."""
+    host = {key: value for key, value in inspected["HostConfig"].items() if value}
+    for places in host["PortBindings"].values():
+        for place in places:
+            place["HostPort"] = "any"
+    host["CapAdd"] = [name.removeprefix("CAP_") for name in host["CapAdd"]]
+    host["RestartPolicy"]["Name"] = host["RestartPolicy"]["Name"] or "no"
+    said = inspected["Config"]
+    config = {key: said[key] for key in ("User", "WorkingDir", "StopSignal", "Entrypoint", "Cmd", "Env")}
+    host.pop("AutoRemove", None)  # `docker run --rm`: the suites remove their container themselves
+    return {**host, "config": config}
+
+
+def test_the_rendered_line_and_the_suites_start_the_same_container(
+    engine: Engine, full: Built, tmp_path: Path
+) -> None:
+    """By the real `docker`, with everything that `HostConfig` holds."""
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker command here")
+    name = f"temper-test-{secrets.token_hex(4)}"
+    possible = tuple(item for item in full.contract.ulimits if item[0] != "memlock")
+    contract = replace(full.contract, name=name, ulimits=possible, ports=(free_port(),))
+    (tmp_path / "run").mkdir()
+    for file in run_files(full.image, contract):
+        (tmp_path / file.path).write_text(file.text)
+    folders = {item.variable: str(tmp_path) for item in state_mounts(contract)}
+    mounts = [
+        Mount(source=tmp_path, target=item.path, read_only=item.mode == "ro") for item in contract.state
+    ]
+    with engine.start(contract, mounts=mounts) as ours:
+        told = settings(ours.inspect())
+        script = subprocess.Popen(
+            ["/bin/sh", tmp_path / "run/docker-run.sh"],
+            env={**os.environ, **folders},
+            stdin=subprocess.PIPE,
+        )
+        try:
+            line = settings(by_name(engine, name, script))
+        finally:
+            engine._remove_container(name)
+            script.communicate()
+    assert line == told
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def by_name(engine: Engine, name: str, script: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """Once it is there; the script's end tells that it never will be."""
+    while script.poll() is None:
+        try:
+            found: dict[str, Any] = engine.container(name).inspect()
+        except EngineError:
+            time.sleep(0.05)
+            continue
+        if found["State"]["Running"]:
+            return found
+    raise AssertionError(f"docker run ended with {script.returncode}")
