@@ -66,8 +66,8 @@ def test_the_wheel_holds_what_it_needs_and_nothing_that_tools_left(wheel: Path) 
 
 def test_it_lists_what_is_built_in(installed: Desk) -> None:
     listing = json.loads(installed.temper("list", "--json"))
-    assert [one["name"] for one in listing["images"]] == ["onnx-inference", "python"]
-    assert [one["name"] for one in listing["profiles"]] == ["baseline", "dev", "hardened"]
+    assert {one["name"] for one in listing["images"]} >= {"onnx-inference", "python"}
+    assert {one["name"] for one in listing["profiles"]} >= {"baseline", "dev", "hardened"}
 
 
 def test_it_builds_in_an_empty_folder(installed: Desk) -> None:
