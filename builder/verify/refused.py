@@ -27,6 +27,8 @@ class Start(Protocol[C_co]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Generic[C_co]):
     container: C_co
+    contract: RunContract
+    """What it was started by."""
     refused: dict[str, str] = field(default_factory=dict)
     """Ulimit -> the engine's reason."""
 
@@ -38,15 +40,16 @@ def started(start: Start[C_co], contract: RunContract) -> Iterator[Started[C_co]
     with ExitStack() as stack:
         while True:
             left = tuple(item for item in contract.ulimits if item[0] not in refused)
+            possible = replace(contract, ulimits=left)
             try:
-                container = stack.enter_context(start(replace(contract, ulimits=left)))
+                container = stack.enter_context(start(possible))
                 break
             except EngineError as error:
                 name = refused_ulimit(str(error))
                 if name not in dict(left):
                     raise
                 refused[name] = str(error)
-        yield Started(container=container, refused=refused)
+        yield Started(container=container, contract=possible, refused=refused)
 
 
 def refused_ulimit(message: str) -> str:

@@ -65,7 +65,7 @@ def verify(  # noqa: PLR0913 - what the stages before it made, by name
     def subject_of(ran: Started[Running], held: str = "") -> Subject:
         return make_subject(
             plan,
-            contract,
+            ran.contract,
             layout,
             lock,
             container=ran.container.id,

@@ -1,6 +1,6 @@
 """What the engine says that it was told, against the contract: the fields that test_contract.py leaves out.
 
-Where the kernel shows the same, in /proc, it is asked too.
+Where the kernel shows the same and no other test asks it, it is asked too.
 """
 
 import json
@@ -11,24 +11,6 @@ from builder.model.contract import tmpfs_options
 
 CAPABILITIES = {"NET_BIND_SERVICE": 1 << 10}
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-LIMITS = {
-    "core": "core file size",
-    "cpu": "cpu time",
-    "data": "data size",
-    "fsize": "file size",
-    "locks": "file locks",
-    "memlock": "locked memory",
-    "msgqueue": "msgqueue size",
-    "nice": "nice priority",
-    "nofile": "open files",
-    "nproc": "processes",
-    "rss": "resident set",
-    "rtprio": "realtime priority",
-    "rttime": "realtime timeout",
-    "sigpending": "pending signals",
-    "stack": "stack size",
-}
-"""Ours -> proc(5), /proc/PID/limits."""
 
 
 @pytest.fixture(scope="session")
@@ -37,26 +19,8 @@ def told(inspected):
 
 
 @pytest.fixture(scope="session")
-def ulimits(subject, contract):
-    """Without those that the engine was not allowed to set: another test tells of them."""
-    return tuple((name, limit) for name, limit in contract.ulimits if name not in subject.refused)
-
-
-@pytest.fixture(scope="session")
 def mask(contract):
     return sum(CAPABILITIES[name] for name in contract.capabilities)
-
-
-def limits(host, process):
-    """Name by proc(5) -> soft and hard limit of a process; -1 is without limit."""
-    done = host.run("cat %s", f"/proc/{process}/limits")
-    if done.rc != 0:
-        pytest.skip(f"the limits of process {process} can't be read: {done.stderr.strip()}")
-    found = {}
-    for line in done.stdout.splitlines()[1:]:
-        numbers = [-1 if word == "unlimited" else int(word) for word in line[26:].split()[:2]]
-        found[line[:26].strip().removeprefix("Max ")] = tuple(numbers)
-    return found
 
 
 def test_the_groups_are_those_that_the_engine_was_told(told, contract):
@@ -122,32 +86,15 @@ def test_no_device_is_asked_for_in_another_way(told):
 
 
 def test_every_ulimit_could_be_set(subject):
+    """The others are no part of the contract that the suites are told of."""
     if subject.refused:
         pytest.skip("; ".join(subject.refused.values()))
 
 
-def test_ulimits_are_what_the_engine_was_told(told, ulimits):
+def test_ulimits_are_what_the_engine_was_told(told, contract):
     found = {item["Name"]: (item["Soft"], item["Hard"]) for item in told["Ulimits"] or ()}
-    wanted = {name: (limit.soft, limit.hard) for name, limit in ulimits}
+    wanted = {name: (limit.soft, limit.hard) for name, limit in contract.ulimits}
     assert {name: found.get(name) for name in wanted} == wanted
-
-
-def test_ulimits_hold_for_what_the_engine_starts(host, ulimits):
-    """But for the soft limit of open files: Go raises it for itself, and runc's `exec` doesn't always put it
-    back in time (seen with runc 1.1.5, in one of twenty)."""
-    found = limits(host, "self")
-    for name, limit in ulimits:
-        soft, hard = found[LIMITS[name]]
-        assert hard == limit.hard, f"hard {name} is {hard}, the contract says {limit.hard}"
-        assert soft == limit.soft or name == "nofile", f"{name} is {soft}, the contract says {limit.soft}"
-
-
-def test_the_program_did_not_raise_its_ulimits(host, ulimits):
-    found = limits(host, 1)
-    for name, limit in ulimits:
-        hard = found[LIMITS[name]][1]
-        assert hard != -1 or limit.hard == -1, f"{name} is without limit"
-        assert limit.hard == -1 or hard <= limit.hard, f"{name} is {hard}, the contract says {limit.hard}"
 
 
 def test_the_network_is_that_of_the_contract(host, inspected, told, contract):

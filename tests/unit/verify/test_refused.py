@@ -33,7 +33,7 @@ class Engine:
 def test_an_engine_that_refuses_nothing_is_told_all() -> None:
     engine = Engine()
     with started(engine.start, WANTED) as ran:
-        assert (ran.container, ran.refused) == (("core", "memlock", "rttime"), {})
+        assert (ran.container, ran.contract, ran.refused) == (("core", "memlock", "rttime"), WANTED, {})
     assert engine.stopped == 1
 
 
@@ -41,6 +41,7 @@ def test_what_it_refuses_is_left_out_with_its_reason() -> None:
     engine = Engine(memlock="error setting rlimit type 8: no", rttime="setrlimit `RLIMIT_RTTIME`: no")
     with started(engine.start, WANTED) as ran:
         assert (ran.container, ran.refused) == (("core",), engine.reasons)
+        assert ran.contract == replace(WANTED, ulimits=(("core", LIMIT),))
     assert engine.stopped == 1
 
 
