@@ -312,6 +312,44 @@ def explain(control: str, as_json: bool) -> None:
         say(show.control_text(data))
 
 
+@cli.group()
+def profile() -> None:
+    """Compare profiles, and check one that you write."""
+
+
+@profile.command("diff")
+@click.argument("first")
+@click.argument("second")
+@AS_JSON
+@click.pass_context
+def profile_diff(context: click.Context, first: str, second: str, as_json: bool) -> None:
+    """Say what changes for an image that goes from profile FIRST to SECOND."""
+    from builder import profiles
+    from builder.workplace import today
+
+    data = profiles.diff(workplace(context).workspace, first, second, today())
+    if as_json:
+        say_json(data)
+    else:
+        say(profiles.diff_text(data))
+
+
+@profile.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@AS_JSON
+@click.pass_context
+def profile_check(context: click.Context, file: Path, as_json: bool) -> None:
+    """Say whether a profile is sound, with all that it extends; every problem at once where it isn't."""
+    from builder import profiles
+    from builder.workplace import today
+
+    data = profiles.check(workplace(context).workspace, file, today())
+    if as_json:
+        say_json(data)
+    else:
+        say(profiles.check_text(data))
+
+
 @cli.command()
 @click.argument("kind", type=click.Choice(["image", "profile"]))
 def schema(kind: str) -> None:

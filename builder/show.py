@@ -4,14 +4,17 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from builder import resources
 from builder.config.parse import parse_image, parse_profile
 from builder.config.problems import shown
 from builder.controls.catalogue import CATALOGUE
 from builder.controls.frame import AnyControl
+from builder.controls.page import enforced
 from builder.errors import InputError
 from builder.model.plan import Plan
 from builder.model.profile import RunSettings
 from builder.names import suggestion
+from builder.verify.marks import live_tests
 
 if TYPE_CHECKING:
     from builder.config.workspace import Workspace
@@ -158,7 +161,16 @@ def control_data(key: str) -> dict[str, Any]:
         "severity": control.severity.value,
         "references": [str(reference) for reference in control.references],
         "parameters": schema.get("properties", {}),
+        "enforced": enforced(control),
+        "live": list(live_tests(resources.suites_folder()).get(key, ())),
     }
+
+
+ENFORCED = {
+    "image": "changes the image where it has to",
+    "run files": "the rendered run files start the image so",
+    "-": "looks only, changes nothing",
+}
 
 
 def control_text(data: dict[str, Any]) -> str:
@@ -172,6 +184,13 @@ def control_text(data: dict[str, Any]) -> str:
             for name, field in data["parameters"].items()
         ]
         lines += ["", "parameters", table(rows)]
+    lines += [
+        "",
+        "checks",
+        f"  enforced: {ENFORCED[data['enforced']]}",
+        "  audit: the finished image, all layers of it",
+    ]
+    lines += [f"  live: {name}" for name in data["live"]]
     lines += ["", "references"]
     lines += [f"  {reference}" for reference in data["references"]] or ["  none: Temper's own rule"]
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 import os
 import platform as host
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from builder.config.plan import make_plan
 from builder.config.workspace import Workspace
@@ -29,11 +29,15 @@ class Workplace:
 
 def plan(place: Workplace, image: str, profile: str) -> Plan:
     """The plan, and a note for every built-in image or profile that a file here hides."""
-    today = datetime.now(tz=UTC).date()
-    planned = make_plan(place.workspace, image, profile, BY_KEY, today)
+    planned = make_plan(place.workspace, image, profile, BY_KEY, today())
     for overridden in place.workspace.overridden():
         place.progress.note(str(overridden))
     return planned
+
+
+def today() -> date:
+    """Decides which waivers have expired: in UTC, so that it doesn't depend on where the machine stands."""
+    return datetime.now(tz=UTC).date()
 
 
 def host_platform() -> str:

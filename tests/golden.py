@@ -1,5 +1,6 @@
 """Rewrites the golden files: `python -m tests.golden`. What they hold depends on nothing but the checkout."""
 
+import datetime
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,17 +8,22 @@ from pathlib import Path
 import yaml
 
 from builder.config.seccomp import seccomp_text
+from builder.config.workspace import Workspace
+from builder.controls.page import catalogue_page
 from builder.model.image import Image, ImageConfig
 from builder.model.plan import Plan
 from builder.model.profile import RunSettings
 from builder.model.spec import ImageSpec
 from builder.model.tree import Bytes, Rootfs
+from builder.profiles import settled
 from builder.render.contract import make_contract
 from builder.render.definition import render
 from builder.render.rootfs import account_entries
+from builder.verify.marks import live_tests
 from tests.unit.verify import parts as report
 
 TOP = Path(__file__).resolve().parents[1]
+PAGE = TOP / "docs/controls.md"
 CASES = TOP / "tests/cases/render"
 LAYERS = ("layers/01-system.tar.gz", "layers/02-python.tar.gz", "layers/03-app.tar.gz")
 IMAGES = {
@@ -32,7 +38,7 @@ IMAGES = {
 def main() -> None:
     for name in IMAGES:
         shutil.rmtree(CASES / name / "expected", ignore_errors=True)
-    for path, text in (*golden_files(), *report.golden_files()):
+    for path, text in (*golden_files(), *report.golden_files(), (PAGE, page())):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
@@ -51,6 +57,16 @@ def golden_files() -> Iterator[tuple[Path, str]]:
         for entry in account_entries(planned, 0):
             if isinstance(entry.content, Bytes):
                 yield expected / "rootfs" / entry.path, entry.content.data.decode()
+
+
+def page() -> str:
+    """docs/controls.md, out of the catalogue, the live suites' markers and the profiles."""
+    workspace = Workspace((TOP,), TOP)
+    asked: dict[str, list[str]] = {}
+    for name, path in workspace.profiles().items():
+        for key in settled(workspace, name, path, datetime.date.min).controls:
+            asked.setdefault(key, []).append(name)
+    return catalogue_page(live_tests(TOP / "tests/suites"), asked)
 
 
 def plan_of(name: str, folder: Path) -> Plan:

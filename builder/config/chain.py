@@ -27,8 +27,13 @@ class Link:
 
 def find_chain(workspace: Workspace, name: str) -> tuple[Link, ...]:
     """Raises `InputError` only where the first profile is unknown: later problems belong to a link."""
+    return chain_from(workspace, name, workspace.profile(name))
+
+
+def chain_from(workspace: Workspace, name: str, first: Path) -> tuple[Link, ...]:
+    """As `find_chain`, but for a file that need not lie where profiles are looked for."""
     links: list[Link] = []
-    path: Path | None = workspace.profile(name)
+    path: Path | None = first
     while path is not None:
         link = _link(name, parsed(path, Profile))
         links.append(link)

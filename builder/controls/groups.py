@@ -6,7 +6,7 @@ from builder.controls import passwd
 from builder.controls.edit import mend
 from builder.controls.frame import Context, Control, NoParameters
 from builder.controls.passwd import GROUP, Account, Line
-from builder.controls.programs import EXECUTE, WRITE, allowed, fault
+from builder.controls.programs import EXECUTE, WRITE, allowed, fault, inside
 from builder.controls.references import kubernetes_nsa, manual, openshift, pod_security
 from builder.controls.survey import Placed
 from builder.model.image import Image
@@ -106,25 +106,26 @@ ANYBODY = Account(1_000_650_000, 0)
 
 class ArbitraryUser(Control[NoParameters]):
     key = "arbitrary-user"
-    title = "The image works under any uid that is in group 0"
+    title = "The image works under any uid that is in group 0, which opens nothing else"
     why = (
         "OpenShift runs every image under a uid of its own choosing with group 0. An image that relies on "
         "its own uid can't write its data there, or is given more rights until it can."
     )
-    remedy = "give group 0 the owner's rights on what is declared writable, and set HOME"
+    remedy = "give group 0 the owner's rights on what is declared writable and nowhere else; set HOME"
     severity = Severity.MEDIUM
     references = (openshift("Creating images: support arbitrary user ids"), pod_security("restricted"))
 
     def enforce(self, image: Image, parameters: NoParameters, context: Context) -> Image:
         writable = set(self._writable(image, context))
         home = self._home(image)
+        own = frozenset({*writable, *([home] if home else ())})
 
         def opened(entry: Entry) -> Entry:
             if entry.path in writable and not allowed(entry, ANYBODY, WRITE):
                 return entry.replace(gid=0, mode=entry.mode | entry.mode >> 3 & 0o070)
             if entry.path == home and not allowed(entry, ANYBODY, EXECUTE):
                 return entry.replace(gid=0, mode=entry.mode | 0o050)
-            return entry
+            return entry.replace(mode=entry.mode & ~extra(entry, own)) if extra(entry, own) else entry
 
         image = mend(image, opened)
         if home and image.config.env_value("HOME") is None:
@@ -156,6 +157,10 @@ class ArbitraryUser(Control[NoParameters]):
             if not allowed(entry, ANYBODY, WRITE):
                 yield Placed(entry).finding(f"is declared writable, but not by group 0 ({described(entry)})")
         home = self._home(image)
+        own = frozenset({*self._writable(image, context), *([home] if home else ())})
+        for entry in image.rootfs.values():
+            if extra(entry, own):
+                yield Placed(entry).finding(f"gives group 0 more than everybody ({described(entry)})")
         if home and not allowed(image.rootfs[home], ANYBODY, EXECUTE):
             entry = image.rootfs[home]
             yield Placed(entry).finding(f"can't be entered by group 0 ({described(entry)})")
@@ -163,6 +168,13 @@ class ArbitraryUser(Control[NoParameters]):
         problem = fault(image, command, ANYBODY) if command else None
         if problem is not None and fault(image, command, passwd.account(image)) is None:
             yield Finding(message=f"the entrypoint {problem}, under another uid")
+
+
+def extra(entry: Entry, own: frozenset[str]) -> int:
+    """Permissions of group 0 that others don't have, outside of what is declared: as bits of the mode."""
+    if entry.gid != 0 or entry.kind is Kind.SYMLINK or inside(entry.path, own):
+        return 0
+    return entry.mode & ~(entry.mode << 3) & 0o070
 
 
 def described(entry: Entry) -> str:

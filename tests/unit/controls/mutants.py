@@ -135,13 +135,13 @@ ACCOUNTS = (
     mutant(
         "locked-passwords",
         "hash in shadow",
-        put(file("etc/shadow", f"root:{HASH}:::::::\n", 0o640)),
+        put(file("etc/shadow", f"root:{HASH}:::::::\n", 0o600)),
         "etc/shadow gives 'root' a password",
     ),
     mutant(
         "locked-passwords",
         "empty in shadow",
-        put(file("etc/shadow", "root::::::::\n", 0o640)),
+        put(file("etc/shadow", "root::::::::\n", 0o600)),
         "etc/shadow gives 'root' an empty password",
     ),
     mutant(
@@ -153,13 +153,13 @@ ACCOUNTS = (
     mutant(
         "locked-passwords",
         "hash in a copy",
-        put(file("etc/shadow-", f"root:{HASH}:::::::\n", 0o640)),
+        put(file("etc/shadow-", f"root:{HASH}:::::::\n", 0o600)),
         "etc/shadow- gives 'root' a password",
     ),
     mutant(
         "locked-passwords",
         "hash in a layer below",
-        below(file("etc/shadow", f"root:{HASH}:::::::\n", 0o640)),
+        below(file("etc/shadow", f"root:{HASH}:::::::\n", 0o600)),
         "etc/shadow gives 'root' a password, hidden in layer sha256:lower",
         mended=False,
         also=(HIDDEN,),
@@ -167,7 +167,7 @@ ACCOUNTS = (
     mutant(
         "locked-passwords",
         "a file that is none",
-        put(file("etc/gshadow", b"\0" * ((1 << 20) + 1), 0o640)),
+        put(file("etc/gshadow", b"\0" * ((1 << 20) + 1), 0o600)),
         "etc/gshadow is 1048577 bytes large, which no account file is",
         mended=False,
         also=("max-size",),
@@ -267,6 +267,12 @@ GROUPS = (
         "a home that it can't enter",
         change("home/nonroot", mode=0o700),
         "home/nonroot can't be entered by group 0 (65532:0, mode 0700)",
+    ),
+    mutant(
+        "arbitrary-user",
+        "a file for group 0",
+        change("app/server.py", mode=0o640),
+        "app/server.py gives group 0 more than everybody (0:0, mode 0640)",
     ),
     mutant(
         "arbitrary-user",
@@ -519,7 +525,10 @@ SURFACE = (
     mutant(
         "no-compilers",
         "a compiler that is not root's",
-        both(put(elf("app/cc", mode=0o775), file("usr/include/stdio.h")), set_env("PATH", "/app:/usr/bin")),
+        both(
+            put(elf("app/cc").replace(uid=65532), file("usr/include/stdio.h")),
+            set_env("PATH", "/app:/usr/bin"),
+        ),
         "app/cc compiles at run time but is not root's alone",
         parameters={"jit": True},
         mended=False,
@@ -577,9 +586,9 @@ SURFACE = (
     ),
     mutant(
         "clean-logs",
-        "a folder that others may write",
-        change("var/log", mode=0o775),
-        "var/log has mode 0775, wider than 0755",
+        "a folder that hands on its group",
+        change("var/log", mode=0o2755),
+        "var/log has mode 2755, wider than 0755",
     ),
     mutant("lean-tree", "backup", put(file("app/server.py~")), "app/server.py~ is what an editor left"),
     mutant(
