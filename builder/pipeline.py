@@ -190,6 +190,10 @@ def audit(place: Workplace, plan: Plan, options: Options) -> Report:
     folder = output_folder(plan, platform, options.output)
     if not (folder / LAYOUT).is_dir():
         raise InputError(f"{folder / LAYOUT}: no such image; run `temper build {plan.image}` first")
+    if options.verify and platform != host_platform():
+        raise InputError(
+            f"--platform: an image for {platform} can't be started on {host_platform()}; run `temper audit`"
+        )
     lock = current_lock(place, plan)
     with alone_in(place, folder):
         image = read_layout(folder / LAYOUT, platform)
