@@ -101,8 +101,10 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
             (folder / REPORT).unlink(missing_ok=True)  # it would speak of the image before this one
         written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
         write_definition(place, plan, made, folder / DEFINITION)
+        place.progress.stage("auditing")
         with distrusting(place.store, made.image):
-            report = examine(place, plan, replace(made, image=written), folder, options)
+            image = read_layout(folder / LAYOUT)
+            report = examine(place, plan, replace(made, image=written), image, folder, options)
         write_report(folder, report)
     return Built(folder=folder, report=report)
 
@@ -130,10 +132,8 @@ def distrusting(store: Store, image: Image) -> Iterator[None]:
         raise
 
 
-def examine(place: Workplace, plan: Plan, made: Made, folder: Path, options: Options) -> Report:
-    """Audits what stands on the disk, then loads and verifies it where that can be done."""
-    place.progress.stage("auditing")
-    image = read_layout(folder / LAYOUT)
+def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path, options: Options) -> Report:
+    """Audits the image that was read back, then loads and verifies it where that can be done."""
     definition = read_definition(folder / DEFINITION)
     audits = audit_image(
         image, plan, made.section, plan.controls, contract=made.contract, definition=definition
@@ -196,6 +196,7 @@ def audit(place: Workplace, plan: Plan, options: Options) -> Report:
         )
     lock = current_lock(place, plan)
     with alone_in(place, folder):
+        place.progress.stage("auditing")
         image = read_layout(folder / LAYOUT, platform)
         made = Made(
             image=image,
@@ -203,7 +204,7 @@ def audit(place: Workplace, plan: Plan, options: Options) -> Report:
             section=lock.platforms[platform],
             contract=make_contract(plan, tag_of(plan), image.config.user),
         )
-        report = examine(place, plan, made, folder, options)
+        report = examine(place, plan, made, image, folder, options)
         if options.verify:
             write_report(folder, report)
         return report
