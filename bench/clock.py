@@ -45,7 +45,12 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> 
             )
         except FileNotFoundError:
             raise FailedError(f"{words[0]} is not installed") from None
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:
+            child.terminate()  # a `docker build` ends with its client
+            child.wait()
+            raise
         seconds = time.perf_counter() - begin
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
