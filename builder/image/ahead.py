@@ -15,7 +15,8 @@ class _Ahead:
         self.ready: Queue[bytes | BaseException | None] = Queue(ROOM)
         self._pieces = pieces
         self._wanted = True
-        self._thread = Thread(target=self._work, name="ahead")
+        # A daemon, so that a second Ctrl-C, which may come while `stop` waits, still ends the process.
+        self._thread = Thread(target=self._work, name="ahead", daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
