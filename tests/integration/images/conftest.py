@@ -18,6 +18,16 @@ from builder.model.spec import PLATFORMS
 from builder.workplace import host_platform
 from tests.integration.images.desk import Build, Built, Desk, copy_data
 
+PYTHON = "temper/python:hardened"
+OURS = (
+    PYTHON,
+    "temper/python:dev",
+    "temper/onnx-inference:hardened",
+    "temper/bookworm:hardened",
+    "temper/teller:company",
+)
+"""What the tests here build; other tags are other people's."""
+
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
@@ -70,40 +80,43 @@ def tags() -> Iterator[None]:
     except EngineError:
         yield
         return
-    with tags_as_before():
+    with tags_as_before(*OURS):
         yield
 
 
 @contextmanager
-def tags_as_before() -> Iterator[None]:
+def tags_as_before(*tags: str) -> Iterator[None]:
+    """And no image stays that came meanwhile. What somebody else removed meanwhile is not missed."""
     client = docker.from_env()
-    before, known = tagged(client), {item["Id"] for item in client.api.images(all=True)}
+    before, known = tagged(client, tags), {item["Id"] for item in client.api.images(all=True)}
     try:
         yield
     finally:
-        after = tagged(client)
-        for tag in after.keys() - before.keys():
-            client.api.remove_image(tag, force=True)
-        for tag, identity in before.items():
-            if after.get(tag) != identity:
-                client.api.tag(identity, *tag.rsplit(":", 1))
+        after = tagged(client, tags)
+        for tag, identity in after.items():
+            if tag not in before:
+                remove(client, tag)
+            elif before[tag] != identity:
+                with suppress(docker.errors.APIError):
+                    client.api.tag(before[tag], *tag.rsplit(":", 1))
         for identity in set(after.values()) - known:
-            with suppress(docker.errors.APIError):
-                client.api.remove_image(identity)
+            remove(client, identity)
         client.close()
 
 
-def tagged(client: docker.DockerClient) -> dict[str, str]:
-    return {
-        tag: item["Id"]
-        for item in client.api.images()
-        for tag in item["RepoTags"] or ()
-        if tag.startswith("temper/")
-    }
+def tagged(client: docker.DockerClient, tags: tuple[str, ...]) -> dict[str, str]:
+    found = ((tag, item["Id"]) for item in client.api.images() for tag in item["RepoTags"] or ())
+    return {tag: identity for tag, identity in found if tag in tags}
+
+
+def remove(client: docker.DockerClient, image: str) -> None:
+    """One that others use is left alone."""
+    with suppress(docker.errors.APIError):
+        client.api.remove_image(image)
 
 
 @pytest.fixture
 def own_tags() -> Iterator[None]:
-    """For a test that has an image's tag moved."""
-    with tags_as_before():
+    """For a test that has the tag of `python` moved."""
+    with tags_as_before(PYTHON):
         yield

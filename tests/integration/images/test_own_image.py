@@ -31,6 +31,7 @@ files:
 certificates: [authority.pem]
 entrypoint: [python3, /app/main.py]
 env: {LANG: C}
+stop-signal: SIGINT # what Python handles from its start
 ports: [8443]
 healthcheck:
   command: [python3, /app/check.py]
