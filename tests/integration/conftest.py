@@ -1,30 +1,19 @@
 """What the integration tests stand on: a container engine where one answers, and how two images compare."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from builder.errors import EngineError
 from builder.image.engine import Engine
 from builder.model.image import Image
 from builder.model.tree import Entry
+from tests.integration.real_engine import real_engine
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """Skips where no engine answers; with TEMPER_REQUIRE_ENGINE=1 (as in CI) that is a failure."""
-    if os.environ.get("ENGINE") == "none":
-        pytest.skip("turned off by ENGINE=none")
-    try:
-        connected = Engine.connect()
-    except EngineError as error:
-        if os.environ.get("TEMPER_REQUIRE_ENGINE") == "1":
-            pytest.fail(f"TEMPER_REQUIRE_ENGINE=1, but {error}")
-        pytest.skip(str(error))
-    with connected:
-        yield connected
+    yield from real_engine()
 
 
 def compare(ours: Image, theirs: Image) -> list[str]:

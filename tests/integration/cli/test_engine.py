@@ -15,6 +15,7 @@ from builder.image.engine_errors import DEFAULT_HOST
 from builder.model.report import Report
 from tests.integration.cli.desk import IMAGE, IMAGE_FILE, PATIENCE, RESULT, Desk
 from tests.integration.cli.engines import Engine, cut_after, engine_at
+from tests.integration.real_engine import real_engine
 
 TAG = "temper/app:hardened"
 
@@ -133,14 +134,7 @@ def test_while_it_loads(used: Desk, engine: Engine, kill: bool) -> None:
 @pytest.fixture
 def real() -> Iterator[RealEngine]:
     """As in the folder above; asked for late, so that only these tests are skipped."""
-    try:
-        connected = RealEngine.connect()
-    except EngineError as error:
-        if os.environ.get("TEMPER_REQUIRE_ENGINE") == "1":
-            pytest.fail(f"TEMPER_REQUIRE_ENGINE=1, but {error}")
-        pytest.skip(str(error))
-    with connected:
-        yield connected
+    yield from real_engine()
 
 
 @pytest.mark.docker
