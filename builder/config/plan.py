@@ -13,7 +13,7 @@ from builder.config.seccomp import seccomp_text
 from builder.config.waivers import effective_waivers
 from builder.config.workspace import Workspace
 from builder.errors import InputError
-from builder.model.plan import PackageRequest, Plan
+from builder.model.plan import ForeignPlan, PackageRequest, Plan
 from builder.model.spec import ImageSpec
 
 
@@ -47,6 +47,26 @@ def make_plan(
         run=run_settings(links),
         waivers=waivers,
         seccomp=seccomp_text(folder / sheet.seccomp) if sheet.seccomp else "",
+    )
+
+
+def make_foreign_plan(
+    workspace: Workspace, image: str, profile: str, catalogue: Catalogue, today: datetime.date
+) -> ForeignPlan:
+    """The profile's part of a plan alone. Raises `InputError` as `make_plan` does."""
+    links, problems = _chain(workspace, profile)
+    asked = ask(links, catalogue)
+    waivers, wrong = effective_waivers(links, catalogue, today)
+    problems += _per_file(links, [*asked.problems, *wrong])
+    if problems:
+        raise InputError(problems)
+    return ForeignPlan(
+        image=image,
+        profile=profile,
+        chain=tuple(link.name for link in links),
+        controls=asked.controls,
+        switched_off=asked.switched_off,
+        waivers=waivers,
     )
 
 

@@ -37,10 +37,15 @@ def read_text(rootfs: Rootfs, path: str) -> str | None:
     return text_of(entry)
 
 
+LONGEST = 16 << 20
+"""Bytes of any text that is looked at: ten times the package records of a desktop."""
+
+
 def text_of(entry: Entry) -> str:
+    """The beginning of it, where it is longer than any text would be."""
     assert entry.content is not None  # noqa: S101 - only called for files
     with entry.content.open() as stream:
-        return stream.read().decode("utf-8", "surrogateescape")
+        return stream.read(LONGEST).decode("utf-8", "surrogateescape")
 
 
 def lines(text: str) -> tuple[Line, ...]:

@@ -158,5 +158,7 @@ def look_of_file(entry: Entry) -> str | None:
     content = entry.content
     if content is None or not 8 <= content.size <= LARGEST or content.facts.elf is not None:
         return None
+    if content.facts.look is not None:
+        return content.facts.look or None
     with content.open() as stream:
         return look_of(stream.read(content.size))  # without the size it asks once more for the end

@@ -6,10 +6,11 @@ durations in nanoseconds.
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from builder.image.compress import Blob
+from builder.image.documents import Check, Config, Running
 from builder.model.image import ImageConfig
 from builder.model.spec import Healthcheck
 
@@ -70,40 +71,35 @@ def _healthcheck_data(config: ImageConfig) -> dict[str, Any]:
     }
 
 
-def parse_config(data: Mapping[str, Any]) -> ImageConfig:
+def parse_config(data: Config) -> ImageConfig:
     """Of any engine's config; what is absent gets the model's default."""
-    run = data.get("config") or {}
-    check, shell = _parse_healthcheck(run.get("Healthcheck"))
+    run = data.config or Running()
+    check, shell = _parse_healthcheck(run.healthcheck)
     return ImageConfig(
-        platform=platform_of(data),
-        user=run.get("User") or "",
-        entrypoint=tuple(run.get("Entrypoint") or ()),
-        cmd=tuple(run.get("Cmd") or ()),
-        env=tuple(_pair(item) for item in run.get("Env") or ()),
-        workdir=run.get("WorkingDir") or "/",
-        labels=tuple(sorted((run.get("Labels") or {}).items())),
-        ports=tuple(sorted(run.get("ExposedPorts") or (), key=_port_order)),
-        volumes=tuple(sorted(run.get("Volumes") or ())),
-        stop_signal=run.get("StopSignal") or "",
+        platform=str(data),
+        user=run.user or "",
+        entrypoint=run.entrypoint,
+        cmd=run.cmd,
+        env=tuple(_pair(item) for item in run.env),
+        workdir=run.workdir or "/",
+        labels=tuple(sorted(run.labels.items())),
+        ports=tuple(sorted(run.ports, key=_port_order)),
+        volumes=tuple(sorted(run.volumes)),
+        stop_signal=run.stop_signal or "",
         healthcheck=check,
         healthcheck_shell=shell,
-        created=_seconds(data.get("created")),
+        created=_seconds(data.created),
     )
 
 
-def platform_of(data: Mapping[str, Any]) -> str:
-    """`linux/arm64`; the variant is left out, since Temper's platforms have one each."""
-    return f"{data.get('os', 'linux')}/{data.get('architecture', 'unknown')}"
+def parse_history(data: Config) -> tuple[str, ...]:
+    return tuple(step.created_by or "" for step in data.history)
 
 
-def parse_history(data: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(step.get("created_by", "") for step in data.get("history") or ())
-
-
-def layer_names(data: Mapping[str, Any]) -> tuple[str, ...]:
+def layer_names(data: Config) -> tuple[str, ...]:
     """What made each layer, lowest first: steps that only changed the config are passed over."""
-    steps = [step for step in data.get("history") or () if not step.get("empty_layer")]
-    return tuple(step.get("created_by", "").removeprefix("temper: layer ") for step in steps)
+    steps = [step for step in data.history if not step.empty_layer]
+    return tuple((step.created_by or "").removeprefix("temper: layer ") for step in steps)
 
 
 def _pair(item: str) -> tuple[str, str]:
@@ -113,33 +109,33 @@ def _pair(item: str) -> tuple[str, str]:
 
 def _port_order(port: str) -> tuple[int, str]:
     number = port.partition("/")[0]
-    return (int(number) if number.isdigit() else 0, port)
+    return (int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0, port)
 
 
 def _seconds(created: str | None) -> int:
     """Whole seconds of an RFC 3339 time; 0 where there is none, as for images without a date."""
     try:
         moment = datetime.datetime.fromisoformat(created or "")
-    except ValueError:
+        return max(0, int(moment.timestamp()))
+    except (ValueError, OverflowError):
         return 0
-    return max(0, int(moment.timestamp()))
 
 
-def _parse_healthcheck(data: Mapping[str, Any] | None) -> tuple[Healthcheck | None, bool]:
+def _parse_healthcheck(data: Check | None) -> tuple[Healthcheck | None, bool]:
     """Docker's defaults (30 s, 30 s, 0 s, 3) where a duration is 0; `NONE` is no check."""
-    test = list((data or {}).get("Test") or ())
-    if data is None or len(test) < 2:
+    if data is None or len(data.test) < 2:
         return None, False
 
-    def seconds(key: str, default: int) -> int:
-        return (data.get(key) or 0) // _SECOND or default
+    def seconds(duration: int, default: int) -> int:
+        """A part of a second is one: no field has a smaller unit."""
+        return max(1, duration // _SECOND) if duration > 0 else default
 
     # Unchecked: a foreign image may hold values that image.yaml would not allow.
     check = Healthcheck.model_construct(
-        command=tuple(test[1:]),
-        interval=seconds("Interval", 30),
-        timeout=seconds("Timeout", 30),
-        start_period=seconds("StartPeriod", 0),
-        retries=data.get("Retries") or 3,
+        command=data.test[1:],
+        interval=seconds(data.interval, 30),
+        timeout=seconds(data.timeout, 30),
+        start_period=seconds(data.start_period, 0),
+        retries=data.retries or 3,
     )
-    return check, test[0] == "CMD-SHELL"
+    return check, data.test[0] == "CMD-SHELL"

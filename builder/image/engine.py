@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.errors import EngineError
 from builder.image.docker_archive import docker_archive
@@ -104,10 +104,39 @@ class Engine:
     def export(self, tag: str, folder: Path) -> Image:
         """The image as the engine has it, read back from `folder/image.tar`, which must outlive it."""
         path = folder / "image.tar"
-        with self._told(f"saving '{tag}'"), path.open("wb") as file:
-            for chunk in self._api.get_image(tag):
-                file.write(chunk)
+        with path.open("wb") as file:
+            self.save(tag, file)
         return read_archive(path)
+
+    def save(self, image: str, out: BinaryIO) -> None:
+        """Writes what `docker save` does."""
+        with self._told(f"saving '{image}'"):
+            for chunk in self._api.get_image(image, chunk_size=1 << 20):
+                out.write(chunk)
+
+    def image_id(self, name: str) -> str | None:
+        """Of the image that the engine knows by a tag, a digest or the beginning of its id; or `None`."""
+        import docker.errors  # noqa: PLC0415
+
+        with self._told(f"looking for the image '{name}'"):
+            try:
+                return str(self._api.inspect_image(name)["Id"])
+            except docker.errors.NotFound:
+                return None
+            except docker.errors.APIError as error:
+                if error.status_code == 400:  # it is no name that an image could have
+                    return None
+                raise
+
+    def container_image(self, name: str) -> str | None:
+        """The id of the image that a container was made of; `None` where there is no such container."""
+        import docker.errors  # noqa: PLC0415
+
+        with self._told(f"looking for the container '{name}'"):
+            try:
+                return str(self._api.inspect_container(name)["Image"])
+            except docker.errors.NotFound:
+                return None
 
     def remove_image(self, tag: str) -> None:
         """And its untagged parents. One that isn't there, or that others use, is left alone."""

@@ -174,7 +174,8 @@ class LayerStream(io.RawIOBase):
         self._packed = hashlib.sha256()
         self._plain = hashlib.sha256()
         # Decompressing and hashing leave the interpreter, which looks at the members in the meantime.
-        self._pieces = ahead(_hashed(unpacked(span, self.packing, digest=self._packed), self._plain))
+        packed = None if self.packing.kind == "none" else self._packed
+        self._pieces = ahead(_hashed(unpacked(span, self.packing, digest=packed), self._plain))
         self._piece = b""
         self._at = 0
 
@@ -197,7 +198,8 @@ class LayerStream(io.RawIOBase):
         """`sha256:...` of the blob, and of the tar."""
         while self._advance():
             pass
-        return f"sha256:{self._packed.hexdigest()}", f"sha256:{self._plain.hexdigest()}"
+        packed = self._plain if self.packing.kind == "none" else self._packed
+        return f"sha256:{packed.hexdigest()}", f"sha256:{self._plain.hexdigest()}"
 
     def close(self) -> None:
         close = getattr(self._pieces, "close", None)
@@ -217,6 +219,8 @@ class Packed:
     size: int
     sha256: str
     facts: Facts = NO_FACTS
+    head: bytes = b""
+    """Its first bytes, for whoever asks for no more."""
 
     @property
     def path(self) -> Path:
@@ -226,8 +230,13 @@ class Packed:
         return io.BufferedReader(_Pieces(self._pieces()), CHUNK)
 
     def _pieces(self) -> Iterator[bytes]:
-        plain, packed = self.packing.before(self.offset)
-        skip, left = self.offset - plain, self.size
+        if self.head:
+            yield self.head
+        start = self.offset + len(self.head)
+        plain, packed = self.packing.before(start)
+        skip, left = start - plain, self.size - len(self.head)
+        if not left:
+            return
         for piece in unpacked(self.span, self.packing, packed):
             part = piece[skip : skip + left]
             skip -= min(skip, len(piece))

@@ -71,3 +71,17 @@ class Plan:
             if python is None
             else {"version": python.version, "requirements": sorted(python.requirements)},
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignPlan:
+    """What a profile asks of an image that others built: there is no image.yaml, and so no lock."""
+
+    image: str
+    """What the report calls it."""
+    profile: str
+    chain: tuple[str, ...]
+    controls: tuple[PlannedControl, ...]
+    """In the order in which they are enforced (the catalogue's)."""
+    switched_off: tuple[SwitchedOff, ...]
+    waivers: tuple[Waiver, ...]

@@ -39,6 +39,9 @@ class Facts:
     elf: Elf | None = None
     shebang: str | None = None
     """The first line of a script after `#!`, stripped: `/usr/bin/python3 -I`."""
+    look: str | None = None
+    """What it looks like to a search for secrets: `a private key`, empty for nothing; `None` where nobody
+    has looked yet."""
 
 
 NO_FACTS = Facts()
@@ -202,11 +205,11 @@ class Rootfs(Mapping[str, Entry]):
 
     def resolve(self, path: str) -> Entry | None:
         """The entry at `path` after following every symlink inside the tree, as a chroot would; or None."""
-        parts = [part for part in path.split("/") if part and part != "."]
+        parts = [part for part in reversed(path.split("/")) if part and part != "."]
         resolved: list[str] = []
         hops = 0
         while parts:
-            part = parts.pop(0)
+            part = parts.pop()
             if part == "..":
                 resolved = resolved[:-1]
                 continue
@@ -217,11 +220,11 @@ class Rootfs(Mapping[str, Entry]):
                 resolved.append(part)
                 continue
             hops += 1
-            if hops > 40:  # Linux gives up with ELOOP after 40
+            if hops > 40 or len(entry.target) > 4096:  # Linux: ELOOP after 40, ENAMETOOLONG
                 return None
             if entry.target.startswith("/"):
                 resolved = []
-            parts = [step for step in entry.target.split("/") if step and step != "."] + parts
+            parts += [step for step in reversed(entry.target.split("/")) if step and step != "."]
         return self._entries.get("/".join(resolved)) if resolved else None
 
     def below(self, path: str) -> Iterator[Entry]:

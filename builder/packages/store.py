@@ -230,6 +230,12 @@ class Store:
             return True
 
     @contextmanager
+    def scratch(self) -> Iterator[tuple[Path, BinaryIO]]:
+        """A file for the time of the block; what a killed process leaves is swept."""
+        with self._temporary() as opened:
+            yield opened
+
+    @contextmanager
     def _temporary(self) -> Iterator[tuple[Path, BinaryIO]]:
         """A new file, locked as long as it is written to and removed unless it was renamed."""
         path = self.root / "temp" / f"{os.getpid()}-{secrets.token_hex(8)}"

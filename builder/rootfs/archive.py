@@ -5,6 +5,7 @@ and what an engine would make of them is what the tree shows (lenient).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from builder.errors import ArchiveError
@@ -15,9 +16,22 @@ MAX_PATH = 4096
 MAX_NAME = 255
 """Bytes of one name: what Linux' file systems hold (`NAME_MAX`); `MAX_PATH` is `PATH_MAX`."""
 MAX_PROBLEMS = 100
+MAX_ENTRIES = 400_000
+"""Entries of one image, with the folders that they imply; the largest hold some 250,000."""
+MAX_TEXT = 64 << 20
+"""Bytes of all names, link targets and extended attributes of one image."""
 
 Keep = Callable[[Member, BinaryIO], Content]
 """Makes a file's content of its member and a stream of its bytes, which ends with them."""
+
+
+@dataclass(slots=True)
+class Room:
+    """What may still be kept in memory of one image: shared by its layers."""
+
+    entries: int = MAX_ENTRIES
+    text: int = MAX_TEXT
+
 
 _SPECIAL = {"3": Kind.DEVICE, "4": Kind.DEVICE, "6": Kind.FIFO}
 _NAMES = {"3": "a character device", "4": "a block device", "6": "a FIFO"}
@@ -30,7 +44,7 @@ def read_package(stream: BinaryIO, archive: str, owner: Owner, keep: Keep) -> tu
     `..`, links that leave the tree, hard links to nothing, devices and FIFOs, duplicates, entries below
     what is no directory, sparse files, and whatever readers of the format disagree about.
     """
-    reader = _Reader(archive, owner, keep, {}, strict=True)
+    reader = _Reader(archive, owner, keep, {}, Room(), strict=True)
     reader.read(stream)
     if reader.problems:
         raise ArchiveError("\n".join(reader.problems))
@@ -38,15 +52,21 @@ def read_package(stream: BinaryIO, archive: str, owner: Owner, keep: Keep) -> tu
 
 
 def read_layer(
-    stream: BinaryIO, archive: str, owner: Owner, keep: Keep, below: Mapping[str, Entry] | None = None
+    stream: BinaryIO,
+    archive: str,
+    owner: Owner,
+    keep: Keep,
+    below: Mapping[str, Entry] | None = None,
+    room: Room | None = None,
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """The entries of a layer and its problems, whiteouts (`.wh.`) being entries like others.
 
     Hard links may lead to `below`, the tree of the layers underneath. Entries whose name leaves the tree
     are left out, of duplicates the last one counts. Devices and FIFOs are entries, and no problem of the
-    archive. Raises `ArchiveError` only where the archive can't be read to its end.
+    archive. Raises `ArchiveError` only where the archive can't be read to its end, or holds more than there
+    is `room` for.
     """
-    reader = _Reader(archive, owner, keep, below or {}, strict=False)
+    reader = _Reader(archive, owner, keep, below or {}, room or Room(), strict=False)
     reader.read(stream)
     return tuple(reader.entries.values()), tuple(reader.problems)
 
@@ -98,7 +118,14 @@ def _text_problem(text: str, what: str) -> str | None:
 
 class _Reader:
     def __init__(
-        self, archive: str, owner: Owner, keep: Keep, below: Mapping[str, Entry], *, strict: bool
+        self,
+        archive: str,
+        owner: Owner,
+        keep: Keep,
+        below: Mapping[str, Entry],
+        room: Room,
+        *,
+        strict: bool,
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self.problems: list[str] = []
@@ -106,14 +133,21 @@ class _Reader:
         self._owner = owner
         self._keep = keep
         self._below = below
+        self._room = room
         self._strict = strict
+        self._at = ""
+        """The entry that is being read."""
         self._folders: set[str] = {""}
         """Paths that other entries stand below."""
 
     def read(self, stream: BinaryIO) -> None:
         members = Members(stream, self._archive, self._note)
-        for member in members:
-            self._add(member, members)
+        try:
+            for member in members:
+                self._at = member.name
+                self._add(member, members)
+        except ArchiveError as error:
+            raise ArchiveError(f"{error}, at {self._at!r}" if self._at else str(error)) from None
         if self._strict and not members.ended:
             self._note(f"{self._archive}: has no end-of-archive marker; it may have been cut off")
 
@@ -130,7 +164,7 @@ class _Reader:
     def _add(self, member: Member, members: Members) -> None:
         self._complain(member, name_problem(member.name))
         path = clean_path(member.name)
-        if not path or "\0" in path:
+        if not path or "\0" in path or len(path) > MAX_PATH:  # no file system takes such a name
             if path == "" and member.type != "5":
                 self._complain(member, "the root is not a directory")
             return
@@ -196,12 +230,27 @@ class _Reader:
         if entry.kind is not Kind.DIRECTORY and path in self._folders:
             self._complain(member, "is no directory, though other entries lie below it")
         self._stand_below(member, path)
+        self._take_room(member)
         self.entries[path] = entry
+
+    def _take_room(self, member: Member) -> None:
+        room = self._room
+        room.entries -= 1
+        room.text -= len(member.name) + len(member.target)
+        for name, value in member.xattrs:
+            room.text -= len(name) + len(value)
+        if room.entries < 0:
+            raise ArchiveError(f"{self._archive}: the image holds more than {MAX_ENTRIES} entries")
+        if room.text < 0:
+            raise ArchiveError(
+                f"{self._archive}: the image's names and attributes take more than {MAX_TEXT} bytes"
+            )
 
     def _stand_below(self, member: Member, path: str) -> None:
         """Writing below a symlink of the archive would write elsewhere."""
         while (path := path.rpartition("/")[0]) not in self._folders:
             self._folders.add(path)
+            self._room.entries -= path not in self.entries and path not in self._below
             above = self.entries.get(path)
             if above is not None and above.kind is not Kind.DIRECTORY:
                 self._complain(member, f"lies below {path!r}, which is a {above.kind}")

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
 from builder.model.tree import NO_FACTS, Elf, Facts
@@ -46,6 +47,35 @@ def facts(file: BinaryIO, start: int = 0, size: int | None = None) -> Facts:
         with suppress(_ElfError, struct.error):
             return Facts(elf=_elf(window, head))
     return NO_FACTS
+
+
+_PREFIX = 24 << 20
+_SEGMENT = 4 << 20
+_KEPT = 64 << 20
+
+
+def ranges(head: bytes) -> tuple[tuple[int, int], ...]:
+    """Where `facts` will look in a file that begins so, as far as that is known from its beginning.
+
+    The dynamic section, and the beginnings of what is loaded: the string table lies there, near the front as
+    linkers write it, or in a segment of its own where a tool like patchelf moved it. Never more than 64 MiB.
+    """
+    try:
+        _, segments = _segments(_Window(BytesIO(head), 0, len(head)), head)
+    except (_ElfError, struct.error):
+        return ((0, len(head)),)
+    found = [(0, _PREFIX)]
+    loaded = [segment for segment in segments if segment.kind == _LOAD]
+    for segment in segments:
+        if segment.kind in (_DYNAMIC, _INTERP):
+            found += [(segment.offset, segment.offset + min(segment.size, _MAX_TABLE))]
+    found += [(segment.offset, segment.offset + _SEGMENT) for segment in (*loaded[:1], *loaded[-5:])]
+    kept, left = [], _KEPT
+    for start, end in found:
+        if end - start <= left:
+            kept.append((start, end))
+            left -= end - start
+    return tuple(kept)
 
 
 def _shebang(head: bytes) -> str:
@@ -112,17 +142,26 @@ class _Segment:
     size: int
 
 
-def _elf(file: _Window, head: bytes) -> Elf:
+def _form(head: bytes) -> _Form:
     if len(head) < 52 or head[4] not in (1, 2) or head[5] not in (1, 2):
         raise _ElfError
-    form = _Form("<" if head[5] == 1 else ">", head[4] == 2)
-    machine, offset, size, count = form.header(head)
-    segments = []
-    if count:
-        if size < (56 if form.wide else 32) or count > _MAX_SEGMENTS:
-            raise _ElfError
-        table = file.read(offset, size * count)
-        segments = [form.segment(table, at) for at in range(0, size * count, size)]
+    return _Form("<" if head[5] == 1 else ">", head[4] == 2)
+
+
+def _segments(file: _Window, head: bytes) -> tuple[_Form, list[_Segment]]:
+    form = _form(head)
+    _, offset, size, count = form.header(head)
+    if not count:
+        return form, []
+    if size < (56 if form.wide else 32) or count > _MAX_SEGMENTS:
+        raise _ElfError
+    table = file.read(offset, size * count)
+    return form, [form.segment(table, at) for at in range(0, size * count, size)]
+
+
+def _elf(file: _Window, head: bytes) -> Elf:
+    form, segments = _segments(file, head)
+    machine = form.header(head)[0]
     tags = list(form.tags(_segment_data(file, segments, _DYNAMIC)))
     strings = _strings(file, segments, dict(tags))
     soname = [_string(strings, value) for tag, value in tags if tag == _SONAME]

@@ -52,7 +52,7 @@ def test_digests_and_sizes_are_those_that_assemble_told(image: Image, store: Sto
 
 def test_every_content_can_be_read_again(oci: Path, monkeypatch) -> None:
     monkeypatch.setattr(contents, "BUDGET", 0)
-    monkeypatch.setattr(contents.Budget.__init__, "__defaults__", (0,))
+    monkeypatch.setattr(contents.Budget.__init__, "__defaults__", (0, 0))
     back = read_layout(oci)
     files = list(back.rootfs.files())
     assert all(isinstance(entry.content, Packed) for entry in files if entry.size)
@@ -158,7 +158,7 @@ def foreign(folder: Path, layers: list[tuple[bytes, bytes]], **config) -> Path:
     def put(data: bytes) -> dict[str, object]:
         digest = hashlib.sha256(data).hexdigest()
         (target / digest).write_bytes(data)
-        return {"digest": f"sha256:{digest}", "size": len(data), "mediaType": "x"}
+        return {"digest": f"sha256:{digest}", "size": len(data), "mediaType": ""}
 
     diff_ids = [f"sha256:{hashlib.sha256(plain).hexdigest()}" for _, plain in layers]
     settings = {"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": diff_ids}, **config}

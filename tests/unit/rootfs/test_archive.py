@@ -253,7 +253,7 @@ ONE = archive(member("a", data=b"abc"))
 DAMAGED = {
     "empty": (b"", "x.deb: has no end-of-archive marker; it may have been cut off"),
     "cut off in a header": (ONE[:300], "x.deb: is cut off after 300 bytes"),
-    "cut off in the data": (ONE[:514], "x.deb: is cut off after 514 bytes"),
+    "cut off in the data": (ONE[:514], "x.deb: is cut off after 514 bytes, at 'a'"),
     "cut off between entries": (ONE[:1024], "x.deb: has no end-of-archive marker; it may have been cut off"),
     "cut off after an extended header": (
         archive(member("n" * 200))[:1024],
@@ -262,7 +262,7 @@ DAMAGED = {
     "wrong checksum": (b"b" + ONE[1:], "x.deb: damaged header at byte 0: its checksum is wrong"),
     "garbage in the middle": (
         ONE[:1024] + b"garbage!" * 64 + ONE[:1024] + bytes(1024),
-        "x.deb: damaged header at byte 1024: 'age!garb' is not an octal number",
+        "x.deb: damaged header at byte 1024: 'age!garb' is not an octal number, at 'a'",
     ),
     "octal": (
         patched(ONE, 124, b"0000000009"),
@@ -276,7 +276,10 @@ DAMAGED = {
         patched(ONE, 124, b"\x80" + b"\x7f" * 11),
         f"x.deb: damaged header at byte 0: {int('7f' * 11, 16)} is not a size",
     ),
-    "size beyond the end": (patched(ONE, 124, b"00077777777\0"), "x.deb: is cut off after 10240 bytes"),
+    "size beyond the end": (
+        patched(ONE, 124, b"00077777777\0"),
+        "x.deb: is cut off after 10240 bytes, at 'a'",
+    ),
     "a second archive behind": (ONE + ONE, "x.deb: more data follows the end of the archive"),
     "unknown type": (patched(ONE, 156, b"V"), "x.deb: 'a': is of the unknown type 'V'"),
     "sparse": (patched(ONE, 156, b"S"), "x.deb: 'a': is stored as a sparse file"),
@@ -347,7 +350,7 @@ def test_an_extended_header_of_gigabytes_is_refused_unread() -> None:
 def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members, "MAX_MEMBERS", 3)
     data = archive(*(member(f"f{number}") for number in range(4)))
-    assert refusal(data) == "x.deb: holds more than 3 entries"
+    assert refusal(data) == "x.deb: holds more than 3 entries, at 'f2'"
 
 
 def test_the_list_of_problems_ends_somewhere() -> None:
@@ -389,7 +392,7 @@ def test_a_layer_without_end_marker_is_read() -> None:
 
 
 def test_a_layer_that_is_cut_off_is_refused() -> None:
-    with pytest.raises(ArchiveError, match=r"^layer 1: is cut off after 514 bytes$"):
+    with pytest.raises(ArchiveError, match=r"^layer 1: is cut off after 514 bytes, at 'a'$"):
         layer(ONE[:514])
 
 

@@ -1,0 +1,119 @@
+"""An image read out of its stored parts: every layer once, as a stream, and merged.
+
+Nothing is believed: digests are checked, and what an image may claim of memory and time is bounded.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from builder.errors import ArchiveError
+from builder.image.config import layer_names, parse_config, parse_history
+from builder.image.contents import Budget, keeper
+from builder.image.documents import Config, parse
+from builder.image.flatten import Merged, own_tree, parse_change
+from builder.image.stored import Stored
+from builder.image.streams import LayerStream, Span
+from builder.model.image import Image, Layer
+from builder.model.tree import Owner
+from builder.rootfs.archive import Room, read_layer
+
+HARMLESS = 1 << 30
+"""Bytes that any layer may unpack to, however small it is."""
+RATIO = 200
+"""How many times its own size a larger one may unpack to; program code shrinks to a third, logs to a
+twentieth, and gzip can't do more than a thousandth."""
+
+
+def read_image(stored: Stored) -> Image:
+    """Reads and merges the layers, and checks them against the config's `diff_ids`."""
+    data = parse(Config, stored.config, f"'{stored.image_id}': config")
+    if len(data.diff_ids) != len(stored.layers):
+        raise ArchiveError(
+            f"{stored.image_id}: the config names {len(data.diff_ids)} layers, "
+            f"the manifest {len(stored.layers)}"
+        )
+    names = layer_names(data)
+    shared = _Shared()
+    layers = []
+    with _no_collection():
+        for number, (span, diff_id) in enumerate(zip(stored.layers, data.diff_ids, strict=True)):
+            name = names[number] if number < len(names) and names[number] else f"layer {number + 1}"
+            layers.append(shared.read(span, diff_id, name))
+        tree = shared.merged.tree()
+    return Image(
+        rootfs=tree,
+        config=parse_config(data),
+        layers=tuple(layers),
+        history=parse_history(data),
+        digest=stored.manifest,
+        size=sum(span.size for span in stored.layers),
+        annotations=stored.annotations,
+    )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Only ever more objects come: the collector would walk through all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Shared:
+    """What the layers of one image have in common."""
+
+    def __init__(self) -> None:
+        self.merged = Merged()
+        self._budget = Budget()
+        self._room = Room()
+
+    def read(self, span: Span, diff_id: str, name: str) -> Layer:
+        with LayerStream(span) as stream:
+            keep = keeper(span, stream.packing, self._budget)
+            owner = Owner(kind="layer", name=name)
+            bounded = cast(BinaryIO, Bounded(stream, span))
+            entries, problems = read_layer(
+                bounded, span.problem_prefix, owner, keep, self.merged.entries, self._room
+            )
+            digest, plain = stream.finish()
+        if span.name.startswith("sha256:") and digest != span.name:
+            raise ArchiveError(
+                f"{span.problem_prefix}: is damaged: its bytes are {digest}; build the image again"
+            )
+        if plain != diff_id:
+            raise ArchiveError(f"{span.problem_prefix}: unpacks to {plain}, though the config says {diff_id}")
+        change = parse_change(entries)
+        return Layer(
+            name=name,
+            whiteouts=self.merged.apply(change),
+            rootfs=own_tree(change),
+            digest=digest,
+            diff_id=plain,
+            problems=problems,
+        )
+
+
+class Bounded:
+    """A layer's tar that may not become endlessly larger than its blob."""
+
+    def __init__(self, stream: LayerStream, span: Span) -> None:
+        self._stream = stream
+        self._span = span
+        self._limit = max(HARMLESS, RATIO * span.size)
+        self._count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._count += len(data)
+        if self._count > self._limit:
+            raise ArchiveError(
+                f"{self._span.problem_prefix}: unpacks to more than {self._limit} bytes "
+                f"though it has only {self._span.size}, as no layer does that serves a purpose"
+            )
+        return data

@@ -1,0 +1,154 @@
+"""What a person calls an image that exists: a layout, an archive, an image or container of the engine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.errors import EngineError, InputError, StoreError
+from builder.image.layout import Stored, find_image, find_in_archive, read_image
+from builder.model.image import Image
+from builder.packages.store import Store
+from builder.progress import Progress
+from builder.stages import LAYOUT
+
+if TYPE_CHECKING:
+    from builder.image.engine import Engine
+
+FORMS = ("oci", "docker-archive", "docker", "container")
+"""As skopeo and podman write them: `oci:FOLDER`, `docker-archive:FILE`, `docker:NAME`, `container:NAME`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An image that was read; its contents can be read again as long as the block runs."""
+
+    image: Image
+    name: str
+    """What reports call it."""
+    place: Path | None = None
+    """The layout or archive that it was read from; `None` for an image of the engine."""
+
+
+@contextmanager
+def opened(
+    reference: str, store: Store, progress: Progress, platform: str | None = None
+) -> Iterator[Opened]:
+    """Reads the image that `reference` means.
+
+    Raises `InputError` where it means nothing, `ArchiveError` where the image is damaged, `EngineError`.
+    """
+    form, _, rest = reference.partition(":")
+    if form in FORMS and rest:
+        with _BY_FORM[form](rest, store, progress, platform) as found:
+            yield found
+    elif (path := Path(reference)).exists():
+        with (_layout if path.is_dir() else _archive)(reference, store, progress, platform) as found:
+            yield found
+    else:
+        with _of_engine(reference, store, progress) as found:
+            yield found
+
+
+@contextmanager
+def _layout(
+    reference: str, _store: Store, progress: Progress, platform: str | None
+) -> Iterator[Opened]:
+    """Of a build's folder, the layout in it."""
+    folder = Path(reference)
+    if not (folder / "index.json").exists() and (folder / LAYOUT / "index.json").exists():
+        folder /= LAYOUT
+    progress.stage(f"reading the layout {folder}")
+    yield _read(find_image(folder, platform), Path(reference).absolute().name, folder)
+
+
+@contextmanager
+def _archive(
+    reference: str, _store: Store, progress: Progress, platform: str | None
+) -> Iterator[Opened]:
+    path = Path(reference)
+    progress.stage(f"reading the archive {path}")
+    found = _read(find_in_archive(path), path.name.removesuffix(".tar"), path)
+    if platform is not None and found.image.config.platform != platform:
+        raise InputError(
+            f"'{path}': holds no image for '{platform}'; it holds '{found.image.config.platform}'"
+        )
+    yield found
+
+
+def _read(stored: Stored, name: str, place: Path | None) -> Opened:
+    image = read_image(stored)
+    return Opened(image=image.replace(digest=image.digest or stored.image_id), name=name, place=place)
+
+
+@contextmanager
+def _of_engine(reference: str, store: Store, progress: Progress) -> Iterator[Opened]:
+    from builder.image.engine import Engine  # noqa: PLC0415 - its client takes 0.2 s to import
+
+    try:
+        engine = Engine.connect()
+    except EngineError as error:
+        raise InputError(f"'{reference}': no such folder or file, and no engine to ask: {error}") from None
+    with engine:
+        image = engine.image_id(reference) or engine.container_image(reference)
+        if image is None:
+            raise InputError(
+                f"'{reference}': no such folder or file, and the engine has neither an image nor a "
+                "container of this name; pull the image first"
+            )
+        with _saved(engine, image, reference, store, progress) as found:
+            yield found
+
+
+@contextmanager
+def _image(
+    reference: str, store: Store, progress: Progress, _platform: str | None
+) -> Iterator[Opened]:
+    with _asked(reference, store, progress, "image", lambda engine: engine.image_id(reference)) as found:
+        yield found
+
+
+@contextmanager
+def _container(
+    reference: str, store: Store, progress: Progress, _platform: str | None
+) -> Iterator[Opened]:
+    def image(engine: "Engine") -> str | None:
+        return engine.container_image(reference)
+
+    with _asked(reference, store, progress, "container", image) as found:
+        yield found
+
+
+@contextmanager
+def _asked(
+    reference: str, store: Store, progress: Progress, what: str, ask: "Callable[[Engine], str | None]"
+) -> Iterator[Opened]:
+    from builder.image.engine import Engine  # noqa: PLC0415
+
+    with Engine.connect() as engine:
+        image = ask(engine)
+        if image is None:
+            raise InputError(f"'{reference}': the engine has no {what} of this name")
+        with _saved(engine, image, reference, store, progress) as found:
+            yield found
+
+
+@contextmanager
+def _saved(
+    engine: "Engine", image: str, name: str, store: Store, progress: Progress
+) -> Iterator[Opened]:
+    """The engine sends layers and manifest in any order: what it sends lies in the store for this long."""
+    progress.stage(f"asking the engine for '{name}'")
+    with store.scratch() as (path, file):
+        try:
+            engine.save(image, file)
+            file.flush()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise StoreError(f"'{path}': can't be written: {reason}; free room or set TEMPER_STORE") from None
+        progress.stage(f"reading '{name}'")
+        yield _read(find_in_archive(path), name, None)
+
+
+_BY_FORM = {"oci": _layout, "docker-archive": _archive, "docker": _image, "container": _container}
