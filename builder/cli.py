@@ -109,6 +109,13 @@ FORMAT = click.option(
     show_default=True,
     help="Form of the report.",
 )
+FAIL_ON = click.option(
+    "--fail-on",
+    type=click.Choice(["low", "medium", "high", "critical"]),
+    default="low",
+    show_default=True,
+    help="Least severity of a failed control that makes the exit code 1.",
+)
 OUTPUT = click.option(
     "-o",
     "--output",
@@ -256,28 +263,76 @@ def build(context: click.Context, /, image: str, profile: str, as_json: bool, **
     present(built.report, "json" if as_json else "text", built.folder)
 
 
-def present(report: Any, form: str, folder: Path | None = None) -> None:
-    """Prints a report and ends with 1 where the image fails its profile."""
+def present(report: Any, form: str, folder: Path | None = None, fail_on: str = "low") -> None:
+    """Prints a report and ends with 1 where a control of the severity `fail_on` or above fails."""
+    from builder.model.report import Severity
     from builder.verify import formats
 
     text = formats.FORMATS[form](report).removesuffix("\n")
     if folder is not None and form == "text":
         text += f"\n\nwritten to {folder}"
+    failed = report.failed(Severity(fail_on))
+    if form == "text" and not failed and not report.passed:
+        text += f"\nno control of severity {fail_on} or above fails: exit 0, by --fail-on"
     say(text)
-    if not report.passed:
+    if failed:
         sys.exit(1)
 
 
 @cli.command()
-@click.argument("image")
-@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
+@click.argument("reference")
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT, FAIL_ON)
 @click.pass_context
-def audit(context: click.Context, /, image: str, profile: str, form: str, **options: Any) -> None:
-    """Look at a finished image again, every layer of it, without an engine.
+def audit(
+    context: click.Context, /, reference: str, profile: str, form: str, fail_on: str, **options: Any
+) -> None:
+    """Look at a finished image, every layer of it: one of ours, or any other.
 
-    OUTPUT is where `build` wrote it.
+    REFERENCE is the name of an image with an image.yaml (OUTPUT is where `build` wrote it then), a folder
+    with an OCI layout, an archive of `docker save`, or the name of an image or a container of the engine;
+    oci:, docker-archive:, docker: and container: before it say which.
     """
-    examine(context, image, profile, form, {**options, "engine": "none"})
+    place = workplace(context, locked=True)
+    if reference in place.workspace.images():
+        examine(context, reference, profile, form, {**options, "engine": "none"}, fail_on)
+        return
+    from builder.foreign import audit as run
+
+    refuse_output(options.pop("output"), reference)
+    present(run(place, reference, profile, **options), form, fail_on=fail_on)
+
+
+def refuse_output(output: Path | None, reference: str) -> None:
+    if output is not None:
+        raise click.UsageError(
+            f"--output says where `build` wrote an image, and '{reference}' is none of ours"
+        )
+
+
+@cli.command()
+@click.argument("reference")
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT, FAIL_ON)
+@click.option("--tag", default="", metavar="NAME", help="Load the result into the engine under this name.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be changed; write nothing.")
+@click.pass_context
+def harden(
+    context: click.Context, /, reference: str, profile: str, form: str, fail_on: str, **options: Any
+) -> None:
+    """Harden a finished image that others built, into a new one of one layer.
+
+    REFERENCE is as for `audit`. Config, entrypoint, volumes and working directory stay; what was changed is
+    listed for each control, and what is left to do for a person.
+    """
+    from builder.foreign import Options
+    from builder.foreign import harden as run
+    from builder.verify.text import changes_text
+
+    if options["dry_run"] and options["tag"]:
+        raise click.UsageError("--dry-run writes nothing that --tag could name")
+    done = run(workplace(context, locked=True), reference, profile, Options(**options))
+    if form == "text":
+        say(changes_text(done.report))
+    present(done.report, form, done.folder, fail_on)
 
 
 @cli.command()
@@ -289,13 +344,20 @@ def verify(context: click.Context, /, image: str, profile: str, form: str, **opt
     examine(context, image, profile, form, {**options, "engine": "required", "verify": True})
 
 
-def examine(context: click.Context, image: str, profile: str, form: str, options: dict[str, Any]) -> None:
+def examine(
+    context: click.Context,
+    image: str,
+    profile: str,
+    form: str,
+    options: dict[str, Any],
+    fail_on: str = "low",
+) -> None:
     from builder.pipeline import audit as run
     from builder.stages import Options
     from builder.workplace import plan as make_plan
 
     place = workplace(context, locked=True)
-    present(run(place, make_plan(place, image, profile), Options(**options)), form)
+    present(run(place, make_plan(place, image, profile), Options(**options)), form, fail_on=fail_on)
 
 
 @cli.command()

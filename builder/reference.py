@@ -32,9 +32,7 @@ class Opened:
 
 
 @contextmanager
-def opened(
-    reference: str, store: Store, progress: Progress, platform: str | None = None
-) -> Iterator[Opened]:
+def opened(reference: str, store: Store, progress: Progress, platform: str | None = None) -> Iterator[Opened]:
     """Reads the image that `reference` means.
 
     Raises `InputError` where it means nothing, `ArchiveError` where the image is damaged, `EngineError`.
@@ -52,9 +50,7 @@ def opened(
 
 
 @contextmanager
-def _layout(
-    reference: str, _store: Store, progress: Progress, platform: str | None
-) -> Iterator[Opened]:
+def _layout(reference: str, _store: Store, progress: Progress, platform: str | None) -> Iterator[Opened]:
     """Of a build's folder, the layout in it."""
     folder = Path(reference)
     if not (folder / "index.json").exists() and (folder / LAYOUT / "index.json").exists():
@@ -64,9 +60,7 @@ def _layout(
 
 
 @contextmanager
-def _archive(
-    reference: str, _store: Store, progress: Progress, platform: str | None
-) -> Iterator[Opened]:
+def _archive(reference: str, _store: Store, progress: Progress, platform: str | None) -> Iterator[Opened]:
     path = Path(reference)
     progress.stage(f"reading the archive {path}")
     found = _read(find_in_archive(path), path.name.removesuffix(".tar"), path)
@@ -102,17 +96,13 @@ def _of_engine(reference: str, store: Store, progress: Progress) -> Iterator[Ope
 
 
 @contextmanager
-def _image(
-    reference: str, store: Store, progress: Progress, _platform: str | None
-) -> Iterator[Opened]:
+def _image(reference: str, store: Store, progress: Progress, _platform: str | None) -> Iterator[Opened]:
     with _asked(reference, store, progress, "image", lambda engine: engine.image_id(reference)) as found:
         yield found
 
 
 @contextmanager
-def _container(
-    reference: str, store: Store, progress: Progress, _platform: str | None
-) -> Iterator[Opened]:
+def _container(reference: str, store: Store, progress: Progress, _platform: str | None) -> Iterator[Opened]:
     def image(engine: "Engine") -> str | None:
         return engine.container_image(reference)
 
@@ -135,9 +125,7 @@ def _asked(
 
 
 @contextmanager
-def _saved(
-    engine: "Engine", image: str, name: str, store: Store, progress: Progress
-) -> Iterator[Opened]:
+def _saved(engine: "Engine", image: str, name: str, store: Store, progress: Progress) -> Iterator[Opened]:
     """The engine sends layers and manifest in any order: what it sends lies in the store for this long."""
     progress.stage(f"asking the engine for '{name}'")
     with store.scratch() as (path, file):

@@ -37,18 +37,19 @@ def harden(image: Image, plan: Plan, lock: LockedPlatform | None) -> Hardened:
     return Hardened(image=flattened(image) if image.layers else image, changes=changes)
 
 
-def differences(before: Image, after: Image) -> Iterator[str]:
+def differences(before: Image, after: Image, shown: int = SHOWN) -> Iterator[str]:
+    """A line each; of the files no more than `shown`, and how many more there are."""
     if before.layers and not after.layers:
         yield f"flattened {len(before.layers)} {'layer' if len(before.layers) == 1 else 'layers'}"
     if before.rootfs is not after.rootfs:
-        yield from _shortened(_tree_differences(before.rootfs, after.rootfs))
+        yield from _shortened(_tree_differences(before.rootfs, after.rootfs), shown)
     yield from _config_differences(before.config, after.config)
 
 
-def _shortened(lines: Iterable[str]) -> Iterator[str]:
+def _shortened(lines: Iterable[str], shown: int) -> Iterator[str]:
     left = 0
     for number, line in enumerate(lines):
-        if number < SHOWN:
+        if number < shown:
             yield line
         else:
             left += 1
@@ -93,6 +94,8 @@ def _config_differences(old: ImageConfig, new: ImageConfig) -> Iterator[str]:
         return
     if old.user != new.user:
         yield f"set user '{new.user}' (was '{old.user}')"
+    if old.volumes != new.volumes:
+        yield f"set volumes '{' '.join(new.volumes)}' (was '{' '.join(old.volumes)}')"
     if old.ports != new.ports:
         yield f"set ports '{' '.join(new.ports)}' (was '{' '.join(old.ports)}')"
     yield from _mapping_differences("variable", dict(old.env), dict(new.env))

@@ -13,12 +13,23 @@ from builder.model.image import Image
 from builder.model.report import Finding, Severity
 from builder.model.tree import Entry, Kind
 
+SYSTEM_FOLDERS = frozenset({"bin", "boot", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr"})
+"""Top-level folders that are code and configuration whatever a volume says."""
 DATA_FOLDERS = frozenset({"dev", "home", "media", "mnt", "proc", "run", "sys", "tmp", "var"})
 """Top-level folders that hold data by the Filesystem Hierarchy Standard. All others hold code."""
 
 
+def is_own_place(path: str) -> bool:
+    """A volume is how an image that others built says where it writes, unless it lies over code."""
+    place = path.strip("/")
+    return place not in ("", "opt") and place.partition("/")[0] not in SYSTEM_FOLDERS
+
+
 def declared_folders(image: Image, context: Context) -> frozenset[str]:
-    """Where the user may own things: its home, and what image.yaml says is writable or brought by state."""
+    """Where the user may own things: its home, and what image.yaml says is writable or brought by state.
+
+    Of an image without image.yaml, its volumes.
+    """
     folders = set()
     account = passwd.account(image)
     line = passwd.user_line(image.rootfs, account.uid) if account is not None and account.uid else None
@@ -28,6 +39,8 @@ def declared_folders(image: Image, context: Context) -> frozenset[str]:
         spec = context.plan.spec
         folders |= {item.path.strip("/") for item in spec.writable}
         folders |= {item.path.strip("/") for item in spec.state}
+    else:
+        folders |= {path.strip("/") for path in image.config.volumes if is_own_place(path)}
     for path in tuple(folders):
         entry = image.rootfs.resolve(path)
         folders |= {entry.path} if entry is not None else set()

@@ -136,6 +136,16 @@ class NoSecrets(Control[SecretParameters]):
             yield placed.finding(f"holds {look}")
 
 
+def names_secret(step: str) -> bool:
+    """Whether a step of the history has to be kept out of messages."""
+    if look_of(step.encode()) is not None:
+        return True
+    return any(
+        is_secret_name(match["name"]) and not HARMLESS.fullmatch(match["value"].strip("\"'"))
+        for match in ASSIGNED.finditer(step)
+    )
+
+
 def is_secret_name(name: str) -> bool:
     return SECRET_NAME.search(name.replace(".", "_").replace("-", "_")) is not None
 

@@ -54,6 +54,7 @@ def _container_config(config: ImageConfig) -> dict[str, Any]:
         "Labels": dict(config.labels),
         "StopSignal": config.stop_signal,
         "Healthcheck": _healthcheck_data(config),
+        "OnBuild": list(config.on_build),
     }
     return {key: value for key, value in settings.items() if value}
 
@@ -88,6 +89,7 @@ def parse_config(data: Config) -> ImageConfig:
         stop_signal=run.stop_signal or "",
         healthcheck=check,
         healthcheck_shell=shell,
+        on_build=run.on_build,
         created=_seconds(data.created),
     )
 

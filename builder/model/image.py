@@ -36,6 +36,8 @@ class ImageConfig:
     healthcheck: Healthcheck | None = None
     healthcheck_shell: bool = False
     """A foreign image's health check is in shell form (`CMD-SHELL`)."""
+    on_build: tuple[str, ...] = ()
+    """Dockerfile lines that run in a build on top of a foreign image."""
     created: int = 0
     """Seconds since the epoch."""
 

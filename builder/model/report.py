@@ -7,6 +7,8 @@ from builder.model.base import Strict
 
 
 class Severity(StrEnum):
+    """Lowest first."""
+
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
@@ -101,6 +103,16 @@ class Report(Strict):
     """Live tests that belong to no control: the image's own."""
     not_run: tuple[str, ...] = ()
     """What was not checked and why, in the user's words."""
+    advice: tuple[str, ...] = ()
+    """What hardening an image of others could not mend, or may need a hand, and what to do."""
+
+    def failed(self, at_least: Severity) -> bool:
+        """Whether a control of this severity or above failed; live tests of no control always count."""
+        order = list(Severity)
+        return any(
+            control.outcome is Outcome.FAILED and order.index(control.severity) >= order.index(at_least)
+            for control in self.controls
+        ) or any(check.outcome is Outcome.FAILED for check in self.suites)
 
     @property
     def passed(self) -> bool:

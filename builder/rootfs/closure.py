@@ -35,7 +35,7 @@ def missing(
     `library_path` is LD_LIBRARY_PATH. `brought_by_host` are patterns of sonames that a driver brings at
     run time. Libraries that are opened by name at run time (dlopen) are not known to anybody beforehand.
     """
-    loader = _Loader(rootfs, tuple(library_path))
+    loader = Loader(rootfs, tuple(library_path))
     given = tuple(brought_by_host)
     return tuple(
         Missing(path=path, soname=soname)
@@ -80,7 +80,7 @@ def _is_executable(entry: Entry | None) -> bool:
 
 
 @dataclass(slots=True)
-class _Loader:
+class Loader:
     """Looks for libraries as ld.so does, and remembers what it found."""
 
     rootfs: Rootfs
@@ -114,6 +114,17 @@ class _Loader:
         for soname in self.lost.get(path, ()):
             if not self._found_by_loader(soname, path, elf):
                 yield soname
+
+    def libraries(self, path: str) -> Iterator[str]:
+        """Absolute places of the libraries that a file finds by itself, links not followed."""
+        elf = self.files[path]
+        own = [*self._rpath(path, elf), *self._later(path, elf)]
+        for soname in elf.needed:
+            folders = [""] if "/" in soname else own
+            for folder in folders:
+                if self._at(folder, soname, elf.machine):
+                    yield f"{folder}/{soname}"
+                    break
 
     def _rpath(self, path: str, elf: Elf) -> list[str]:
         """DT_RPATH is ignored where DT_RUNPATH stands too."""

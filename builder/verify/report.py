@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from builder.controls.audit import Audited
 from builder.controls.catalogue import BY_KEY
+from builder.controls.inventory import inventory
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
-from builder.model.plan import Plan, PlannedControl
+from builder.model.plan import ForeignPlan, Plan, PlannedControl
 from builder.model.profile import Waiver
 from builder.model.report import CheckResult, ControlResult, Outcome, PackageRow, Report
 from builder.model.tree import Kind
@@ -17,15 +18,18 @@ WORST_FIRST = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.NOT_RUN, Outcome.PA
 
 def make_report(  # noqa: PLR0913 - what each stage found, by name
     *,
-    plan: Plan,
+    plan: Plan | ForeignPlan,
     image: Image,
-    lock: LockedPlatform,
+    lock: LockedPlatform | None,
     audits: Iterable[Audited],
     changes: Mapping[str, tuple[str, ...]],
     live: LiveResult,
     tag: str,
+    advice: Iterable[str] = (),
 ) -> Report:
-    """`image` is as read back from disk; `tag` is empty where no engine has it."""
+    """`image` is as read back from disk; `tag` is empty where no engine has it. Without a lock, the packages
+    are those that the image itself says it holds.
+    """
     by_key = {audited.key: audited for audited in audits}
     return Report(
         image=plan.image,
@@ -38,7 +42,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
         unpacked=sum(entry.size for entry in image.rootfs.files()),
         layers=len(image.layers),
         files=sum(1 for entry in image.rootfs.values() if entry.kind is not Kind.DIRECTORY),
-        packages=packages(lock),
+        packages=packages(lock) if lock is not None else found_packages(image),
         controls=tuple(
             control_result(planned, by_key.get(planned.key), changes, live, waiver_for(plan, planned.key))
             for planned in plan.controls
@@ -46,6 +50,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
         switched_off=tuple(f"{off.key}: {off.reason} ({off.by})" for off in plan.switched_off),
         suites=live.suites,
         not_run=(*live.not_run, *not_assessed(by_key.values())),
+        advice=tuple(advice),
     )
 
 
@@ -55,11 +60,18 @@ def packages(lock: LockedPlatform) -> tuple[PackageRow, ...]:
     return (*sorted(debs, key=lambda row: row.name), *sorted(wheels, key=lambda row: row.name))
 
 
+def found_packages(image: Image) -> tuple[PackageRow, ...]:
+    found = inventory(image)
+    debs = [PackageRow(name=name, version=version, kind="deb") for name, version in found.debs.items()]
+    wheels = [PackageRow(name=one.name, version=one.version, kind="wheel") for one in found.wheels]
+    return (*sorted(debs, key=lambda row: row.name), *sorted(wheels, key=lambda row: row.name))
+
+
 def not_assessed(audits: Iterable[Audited]) -> list[str]:
     return [f"{one.key}: {one.reason}" for one in audits if one.outcome is Outcome.NOT_ASSESSED]
 
 
-def waiver_for(plan: Plan, key: str) -> Waiver | None:
+def waiver_for(plan: Plan | ForeignPlan, key: str) -> Waiver | None:
     return next((waiver for waiver in plan.waivers if waiver.control == key), None)
 
 

@@ -83,6 +83,21 @@ def live(control: ControlResult) -> str:
     return word(control.live)
 
 
+SHOWN_CHANGES = 20
+
+
+def changes_text(report: Report) -> str:
+    """What hardening changed, by control; all of it stands in report.json."""
+    blocks = []
+    for control in report.controls:
+        lines = list(control.changed[:SHOWN_CHANGES])
+        if len(control.changed) > SHOWN_CHANGES:
+            lines.append(f"and {len(control.changed) - SHOWN_CHANGES} more; --format json has them all")
+        if lines:
+            blocks.append("\n".join([f"changed by {control.key}: {control.title}", *bullets(lines)]))
+    return "\n\n".join(blocks or ["nothing had to be changed"]) + "\n"
+
+
 def suites(report: Report) -> str:
     if not report.suites:
         return ""
@@ -149,6 +164,7 @@ def notes(report: Report) -> Iterator[str]:
     for title, lines in (
         ("waived", waived),
         ("switched off", report.switched_off),
+        ("left to do", report.advice),
         ("not run", (*report.not_run, *skipped(report))),
     ):
         if lines:
