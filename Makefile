@@ -16,7 +16,7 @@ BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
 SOURCES := builder tests bench images
 
-.PHONY: help image images lock plan render verify audit test test-unit lint types imports fmt golden drift bench engine clean
+.PHONY: help image images lock plan render verify audit test test-unit lint types imports fmt golden drift fuzz bench engine clean
 
 help: ## list the targets
 	@grep -hE '^[a-z/%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ golden: .venv/.dev ## rewrite the golden files and the generated docs
 
 drift: golden ## fail when the golden files are not what the code renders
 	@git diff --exit-code -- tests/cases docs || { echo "drift: run 'make golden' and commit what it changes"; exit 1; }
+
+fuzz: .venv/.dev ## throw broken and hostile images at the reader for a minute
+	@.venv/bin/python -m tests.fuzz 60
 
 bench: .venv/.dev ## measure against the peers, as ratios in one run, into bench/results.md
 	@.venv/bin/python -m bench

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from builder.config.plan import make_foreign_plan
+from builder.controls.audit import Audited
 from builder.controls.audit import audit as audit_image
 from builder.controls.catalogue import BY_KEY
 from builder.controls.foreign import harden_foreign
@@ -64,12 +65,14 @@ def audit(place: Workplace, reference: str, profile: str, platform: str | None) 
     plan = plan_for(place, reference, profile)
     with opened(reference, place.store, place.progress, platform) as found:
         place.progress.stage("auditing")
-        return report_of(plan, found.image)
+        audits = with_origins(found.image, audit_image(found.image, None, None, plan.controls))
+        return report_of(plan, found.image, audits)
 
 
 def report_of(
     plan: ForeignPlan,
     image: Image,
+    audits: tuple[Audited, ...] | None = None,
     changes: Mapping[str, tuple[str, ...]] | None = None,
     advice: tuple[str, ...] = (),
     tag: str = "",
@@ -78,7 +81,7 @@ def report_of(
         plan=plan,
         image=image,
         lock=None,
-        audits=with_origins(image, audit_image(image, None, None, plan.controls)),
+        audits=audit_image(image, None, None, plan.controls) if audits is None else audits,
         changes=changes or {},
         live=not_run(NOT_LIVE),
         tag=tag,
@@ -98,7 +101,7 @@ def harden(place: Workplace, reference: str, profile: str, options: Options) -> 
         place.progress.stage("hardening")
         done = harden_foreign(dated(found.image), plan.controls)
         if options.dry_run:
-            report = report_of(plan, with_layer(done.image), done.changes, done.advice)
+            report = report_of(plan, with_layer(done.image), changes=done.changes, advice=done.advice)
             return Hardened(report=report, folder=None)
         with alone_in(place, folder):
             return write(place, plan, with_layer(done.image), folder, options, (done.changes, done.advice))
@@ -121,7 +124,7 @@ def write(
     changes, advice = said
     advice += write_definition(place, plan, written, folder)
     place.progress.stage("auditing")
-    report = report_of(plan, read_layout(folder / LAYOUT), changes, advice)
+    report = report_of(plan, read_layout(folder / LAYOUT), changes=changes, advice=advice)
     if options.tag:
         report = loaded(place, report, folder, options.tag)
     write_report(folder, report)

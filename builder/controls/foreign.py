@@ -77,7 +77,7 @@ def spared(before: Image, after: Image, needs: Needs) -> tuple[Image, list[str]]
         if path in after.rootfs:
             continue
         if path in needs.because:
-            kept.append(f"{path} stays: {needs.because[path]} needs it")
+            kept.append(f"{path} stays, for {needs.because[path]}")
         elif not stays(before, entry, installers):
             continue
         back[path] = entry

@@ -163,5 +163,5 @@ def check(kind: type[D], data: Any, place: str) -> D:
         first = error.errors(include_url=False, include_input=False)[0]
         at = ".".join(map(str, first["loc"]))
         what = first["msg"][0].lower() + first["msg"][1:]
-        name = f"image {kind.__name__.lower()}"
+        name = "image" if kind is Saved else f"image {kind.__name__.lower()}"
         raise ArchiveError(f"{place}: is not an {name}: {at + ': ' if at else ''}{what}") from None

@@ -44,8 +44,8 @@ class Needs:
             for word in command.words[:1]:
                 self._program(word, f"the {command.what}")
             for word in command.words[1:]:  # `exec "$@"` starts its argument
-                self._program(word, f"an argument of the {command.what}")
-            self._script(command.shell, f"the {command.what}, which is in shell form")
+                self._program(word, f"the {command.what}'s arguments")
+            self._script(command.shell, f"the {command.what} (in shell form)")
         while self._waiting:
             self._file(*self._waiting.pop())
 
@@ -81,7 +81,7 @@ class Needs:
             self._interpreted(entry, facts.shebang)
 
     def _interpreted(self, entry: Entry, shebang: str) -> None:
-        why = f"{entry.path}, which is a script"
+        why = f"the script {entry.path}"
         words = [word for word in shebang.split() if not word.startswith("-") and "=" not in word]
         for word in words:
             self._program(word, why)
