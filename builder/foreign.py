@@ -63,7 +63,8 @@ def plan_for(place: Workplace, name: str, profile: str) -> ForeignPlan:
 def audit(place: Workplace, reference: str, profile: str, platform: str | None) -> Report:
     """Looks at every layer of whatever image `reference` means."""
     plan = plan_for(place, reference, profile)
-    with opened(reference, place.store, place.progress, platform) as found:
+    known = place.workspace.images()
+    with opened(reference, place.store, place.progress, platform, known) as found:
         place.progress.stage("auditing")
         audits = with_origins(found.image, audit_image(found.image, None, None, plan.controls))
         return report_of(plan, found.image, audits)
@@ -95,7 +96,8 @@ def harden(place: Workplace, reference: str, profile: str, options: Options) -> 
     Raises what `opened` does; nothing is written before the image was read whole.
     """
     plan = plan_for(place, reference, profile)
-    with opened(reference, place.store, place.progress, options.platform) as found:
+    known = place.workspace.images()
+    with opened(reference, place.store, place.progress, options.platform, known) as found:
         folder = options.output or output_folder(plan, found)
         refuse_itself(found, folder)
         place.progress.stage("hardening")

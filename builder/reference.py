@@ -1,6 +1,6 @@
 """What a person calls an image that exists: a layout, an archive, an image or container of the engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from builder.errors import EngineError, InputError, StoreError
 from builder.image.layout import Stored, find_image, find_in_archive, read_image
 from builder.model.image import Image
+from builder.names import suggestion
 from builder.packages.store import Store
 from builder.progress import Progress
 from builder.stages import LAYOUT
@@ -32,8 +33,14 @@ class Opened:
 
 
 @contextmanager
-def opened(reference: str, store: Store, progress: Progress, platform: str | None = None) -> Iterator[Opened]:
-    """Reads the image that `reference` means.
+def opened(
+    reference: str,
+    store: Store,
+    progress: Progress,
+    platform: str | None = None,
+    known: Iterable[str] = (),
+) -> Iterator[Opened]:
+    """Reads the image that `reference` means; `known` are names that may have been meant by a misspelt one.
 
     Raises `InputError` where it means nothing, `ArchiveError` where the image is damaged, `EngineError`.
     """
@@ -45,8 +52,13 @@ def opened(reference: str, store: Store, progress: Progress, platform: str | Non
         with (_layout if path.is_dir() else _archive)(reference, store, progress, platform) as found:
             yield found
     else:
-        with _of_engine(reference, store, progress) as found:
+        with _of_engine(reference, store, progress, nearest(reference, known)) as found:
             yield found
+
+
+def nearest(reference: str, known: Iterable[str]) -> str:
+    hint = suggestion(reference, known)
+    return hint if "did you mean" in hint else ""
 
 
 @contextmanager
@@ -77,19 +89,21 @@ def _read(stored: Stored, name: str, place: Path | None) -> Opened:
 
 
 @contextmanager
-def _of_engine(reference: str, store: Store, progress: Progress) -> Iterator[Opened]:
+def _of_engine(reference: str, store: Store, progress: Progress, hint: str) -> Iterator[Opened]:
     from builder.image.engine import Engine  # noqa: PLC0415 - its client takes 0.2 s to import
 
     try:
         engine = Engine.connect()
     except EngineError as error:
-        raise InputError(f"'{reference}': no such folder or file, and no engine to ask: {error}") from None
+        raise InputError(
+            f"'{reference}': no such image or file here, and no engine to ask: {error}{hint}"
+        ) from None
     with engine:
         image = engine.image_id(reference) or engine.container_image(reference)
         if image is None:
             raise InputError(
-                f"'{reference}': no such folder or file, and the engine has neither an image nor a "
-                "container of this name; pull the image first"
+                f"'{reference}': no such image or file here, and the engine has neither an image nor a "
+                f"container of this name{hint or '; pull the image first'}"
             )
         with _saved(engine, image, reference, store, progress) as found:
             yield found

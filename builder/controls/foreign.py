@@ -24,6 +24,7 @@ from builder.model.tree import Entry, Kind, parents
 from builder.rootfs.needs import Needs
 
 EVERY = 1 << 30
+NOTHING_HIDDEN = "flattened 1 layer"
 NAMED = 5
 """Paths that an advice names."""
 PLACES_TO_WRITE = ("var/cache/", "var/lib/", "var/log/", "var/spool/")
@@ -51,7 +52,7 @@ def harden_foreign(image: Image, controls: Iterable[PlannedControl]) -> Hardened
         after, kept = spared(image, after, needs)
         after = mended_config(image, after)
         advice += [f"{planned.key}: {line}" for line in kept]
-        lines = tuple(differences(image, after, EVERY)) if after is not image else ()
+        lines = tuple(line for line in differences(image, after, EVERY) if line != NOTHING_HIDDEN)
         if lines:
             changes[planned.key] = lines
         image = after
