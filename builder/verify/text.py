@@ -165,10 +165,19 @@ def notes(report: Report) -> Iterator[str]:
         ("waived", waived),
         ("switched off", report.switched_off),
         ("left to do", report.advice),
-        ("not run", (*report.not_run, *skipped(report))),
+        ("not run", (*folded(report.not_run), *skipped(report))),
     ):
         if lines:
             yield "\n".join([title, *bullets(lines)])
+
+
+def folded(lines: Iterable[str]) -> list[str]:
+    """One line for all that have the same reason."""
+    names: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, reason = line.partition(": ")
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(found)}: {reason}" if reason else found[0] for reason, found in names.items()]
 
 
 def waiver_line(control: ControlResult) -> str:

@@ -1,0 +1,195 @@
+"""A full Debian with planted faults by `docker build`: all are caught, and hardening mends what it can."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import docker
+import pytest
+
+from builder.image.engine import Engine
+from builder.image.layout import read_layout
+from builder.model.contract import RunContract
+from builder.model.spec import Writable
+from tests.integration.foreign.planted import FAULTS, NOT_PLANTED, dockerfile
+
+pytestmark = [pytest.mark.docker, pytest.mark.network]
+
+HERE = Path(__file__).parent
+NAME = f"full-{uuid.uuid4().hex[:8]}"
+FULL = """\
+description: A full Debian, to build on
+base: debian/trixie
+packages: [apt, bash, ca-certificates, coreutils, curl, dash, dpkg, libc-bin, login, mount, passwd, sed,
+  util-linux]
+python: {version: "3.13"}
+entrypoint: [bash]
+platforms: [linux/amd64]
+"""
+LAX = "title: Whatever can be read\ncontrols: {safe-archive: true}\n"
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq\n"
+ASK = """
+import contextlib, time, urllib.request
+for _ in range(100):
+    with contextlib.suppress(OSError):
+        print(urllib.request.urlopen("http://127.0.0.1:8000/", timeout=5).read().decode())
+        break
+    time.sleep(0.1)
+"""
+"""Until it listens."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    folder: Path
+
+    def temper(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Exit code and report."""
+        env = {**os.environ, "ENGINE": "auto"}
+        env.pop("SOURCE_DATE_EPOCH", None)
+        done = subprocess.run(
+            [sys.executable, "-m", "builder", *words],
+            cwd=self.folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "images" / NAME).mkdir(parents=True)
+    (folder / "images" / NAME / "image.yaml").write_text(FULL)
+    (folder / "profiles").mkdir()
+    (folder / "profiles" / "lax.yaml").write_text(LAX)
+    return Desk(folder)
+
+
+@pytest.fixture(scope="module")
+def faulty(desk: Desk, engine: Engine) -> Iterator[str]:
+    """The tag of the image with all faults."""
+    base, tag = f"temper/{NAME}:lax", f"temper-test/{NAME}:faulty"
+    try:
+        assert desk.temper("build", NAME, "-p", "lax", "--json")[0] == 0
+        context = desk.folder / "context"
+        copytree(HERE / "context", context, ignore=lambda *_: ["__pycache__"])
+        (context / "deploy.pem").write_text(KEY)
+        (context / "model.pkl").write_bytes(pickle.dumps({"weights": [1.0]}))
+        (context / "Dockerfile").write_text(dockerfile(base))
+        engine.build(context, tag)
+        yield tag
+    finally:
+        for name in (f"temper-test/{NAME}:hard", tag, base):
+            engine.remove_image(name)
+
+
+@pytest.fixture(scope="module")
+def audited(desk: Desk, faulty: str) -> dict[str, Any]:
+    code, report = desk.temper("audit", faulty, "--format", "json")
+    assert code == 1
+    return {control["key"]: control for control in report["controls"]}
+
+
+@pytest.fixture(scope="module")
+def quiet(desk: Desk, engine: Engine, faulty: str) -> Iterator[str]:
+    """The same image without the health check, for which a shell would have to stay."""
+    context = desk.folder / "quiet"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {faulty}\nHEALTHCHECK NONE\n")
+    tag = f"temper-test/{NAME}:quiet"
+    engine.build(context, tag)
+    yield tag
+    engine.remove_image(tag)
+
+
+@pytest.fixture(scope="module")
+def hardened(desk: Desk, quiet: str) -> dict[str, Any]:
+    _, report = desk.temper(
+        "harden", quiet, "-o", "hard", "--tag", f"temper-test/{NAME}:hard", "--format", "json"
+    )
+    return report
+
+
+def test_every_control_of_the_profile_has_a_fault_or_a_reason(audited: dict[str, Any]) -> None:
+    assessed = {key for key, control in audited.items() if control["audit"] != "not assessed"}
+    assert assessed == FAULTS.keys() | NOT_PLANTED.keys()
+
+
+@pytest.mark.parametrize("key", FAULTS)
+def test_a_planted_fault_is_caught(audited: dict[str, Any], key: str) -> None:
+    messages = [finding["message"] for finding in audited[key]["findings"]]
+    assert audited[key]["audit"] == "failed"
+    assert any(FAULTS[key].evidence in message for message in messages), messages
+
+
+def test_the_deleted_secret_is_found_with_the_step_that_brought_it(audited: dict[str, Any]) -> None:
+    (message,) = [item["message"] for item in audited["no-secrets"]["findings"]]
+    assert "made by 'COPY file:" in message
+    assert " in /app/'" in message
+
+
+def test_hardening_mends_what_it_can(hardened: dict[str, Any]) -> None:
+    failed = {control["key"] for control in hardened["controls"] if control["audit"] == "failed"}
+    assert failed == {key for key, fault in FAULTS.items() if not fault.mended}
+
+
+def test_nothing_that_was_deleted_is_left(desk: Desk, hardened: dict[str, Any]) -> None:
+    image = read_layout(desk.folder / "hard" / "oci")
+    assert not [path for layer in image.layers for path in layer.rootfs if path.endswith("deploy.pem")]
+
+
+def test_the_hardened_image_does_its_work(engine: Engine, hardened: dict[str, Any]) -> None:
+    assert answer(engine, hardened["tag"]) == "it works"
+
+
+def answer(engine: Engine, tag: str) -> str:
+    contract = RunContract(
+        image=tag, name="foreign", user="65532:65532", workdir="/app", env=(),
+        entrypoint=("python3", "server.py"), cmd=(), ports=(), tmpfs=(Writable(path="/tmp", size="8m"),),
+        state=(), memory="128m", pids=32, cpus=1.0, shm="8m", stop_signal="SIGTERM",
+    )  # fmt: skip
+    with engine.start(contract) as container:
+        running = docker.from_env().containers.get(container.id)
+        code, output = running.exec_run(["python3", "-c", ASK])
+        running.client.close()
+    assert code == 0, output
+    return output.decode().strip()
+
+
+def test_a_shell_that_the_health_check_needs_stays_and_is_said(desk: Desk, faulty: str) -> None:
+    _, report = desk.temper("harden", faulty, "--dry-run", "--format", "json")
+    assert "no-shell: usr/bin/dash stays, for the health check" in report["advice"]
+    (control,) = [item for item in report["controls"] if item["key"] == "no-shell"]
+    assert (control["audit"], "removed usr/bin/bash" in control["changed"]) == ("failed", True)
+
+
+def test_the_same_image_is_hardened_to_the_same_digest(
+    desk: Desk, quiet: str, hardened: dict[str, Any], differences: Callable[..., list[str]]
+) -> None:
+    _, again = desk.temper("harden", quiet, "-o", "again", "--format", "json")
+    assert again["digest"] == hardened["digest"]
+    assert differences(read_layout(desk.folder / "again/oci"), read_layout(desk.folder / "hard/oci")) == []
+
+
+def test_a_running_container_means_its_image(desk: Desk, engine: Engine, hardened: dict[str, Any]) -> None:
+    client = docker.from_env()
+    running = client.containers.run(hardened["tag"], detach=True)
+    try:
+        _, report = desk.temper("audit", f"container:{running.name}", "--format", "json")
+    finally:
+        running.remove(force=True)
+        client.close()
+    failed = {control["key"] for control in report["controls"] if control["audit"] == "failed"}
+    assert failed == {key for key, fault in FAULTS.items() if not fault.mended}
