@@ -14,7 +14,7 @@ from typing import BinaryIO
 from builder.controls.secrets import LARGEST, look_of
 from builder.image.pieces import Pieces
 from builder.image.streams import Packed, Packing, Span
-from builder.model.tree import NO_FACTS, Bytes, Content, Facts, Slice
+from builder.model.tree import NO_FACTS, Bytes, Content, Facts, Slice, Unhashed
 from builder.rootfs.elf import facts, is_interesting, ranges
 from builder.rootfs.members import Member
 
@@ -71,6 +71,9 @@ def keeper(span: Span, packing: Packing, budget: Budget) -> Callable[[Member, Bi
             return _kept(head)
         if packing.kind == "none":
             place = span.offset + member.offset
+            if member.size > LARGEST:
+                found = _facts_at(span, place, head, member.size)
+                return Unhashed(path=span.path, offset=place, size=member.size, facts=found)
             sha256, found = _hashed(head, member.size, stream), _facts_at(span, place, head, member.size)
             return Slice(path=span.path, offset=place, size=member.size, sha256=sha256, facts=found)
         sha256, found = _look(head, member.size, stream)
@@ -93,7 +96,7 @@ def _kept(data: bytes) -> Bytes:
 
 def _hashed(head: bytes, size: int, stream: BinaryIO) -> str:
     digest = hashlib.sha256(head)
-    while size > len(head) and (piece := stream.read(_PIECE)):
+    while size > len(head) and (piece := stream.read1(_PIECE)):  # type: ignore[attr-defined]
         digest.update(piece)
     return digest.hexdigest()
 
@@ -116,7 +119,7 @@ def _look(head: bytes, size: int, stream: BinaryIO) -> tuple[str, Facts]:
         return hashlib.sha256(data).hexdigest(), found
     digest = hashlib.sha256(head)
     copy = Pieces(head, ranges(head) if is_interesting(head) else ())
-    while piece := stream.read(_PIECE):
+    while piece := stream.read1(_PIECE):  # type: ignore[attr-defined]
         digest.update(piece)
         copy.add(piece)
     found = facts(copy, 0, size) if is_interesting(head) else NO_FACTS  # type: ignore[arg-type]

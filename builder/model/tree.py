@@ -92,8 +92,32 @@ class Slice:
         return io.BufferedReader(_SliceReader(self), 1 << 16)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unhashed:
+    """A large part of a file on disk whose digest nobody may ever ask for: it is made when somebody does."""
+
+    path: Path
+    offset: int
+    size: int
+    facts: Facts = NO_FACTS
+    _known: list[str] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def sha256(self) -> str:
+        if not self._known:
+            digest = hashlib.sha256()
+            with self.open() as stream:
+                while piece := stream.read(1 << 20):
+                    digest.update(piece)
+            self._known.append(digest.hexdigest())
+        return self._known[0]
+
+    def open(self) -> BinaryIO:
+        return io.BufferedReader(_SliceReader(self), 1 << 16)
+
+
 class _SliceReader(io.RawIOBase):
-    def __init__(self, slice_: Slice) -> None:
+    def __init__(self, slice_: "Slice | Unhashed") -> None:
         self._file = slice_.path.open("rb")
         self._file.seek(slice_.offset)
         self._left = slice_.size

@@ -136,10 +136,22 @@ class Members(Iterator[Member]):
     def _block(self) -> bytes:
         """The next header; empty where the stream ends instead."""
         while (left := self._next - self._at) > 0:
-            self._take(min(left, CHUNK))
+            self._some(min(left, CHUNK))
         first = b"" if self.ended else self._stream.read(BLOCK)
         self._at += len(first)
         return first + self._take(BLOCK - len(first)) if 0 < len(first) < BLOCK else first
+
+    def some(self, size: int) -> bytes:
+        """At most `size` bytes of the current member's content, as many as are at hand; empty at its end."""
+        wanted = min(size, self._end - self._at)
+        return self._some(wanted) if wanted > 0 else b""
+
+    def _some(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        if not data:
+            raise ArchiveError(f"{self._archive}: is cut off after {self._at} bytes")
+        self._at += len(data)
+        return data
 
     def _take(self, size: int) -> bytes:
         data = self._stream.read(size)
@@ -227,6 +239,9 @@ class _Data(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         return self._members.read(-1 if size is None else size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._members.some(1 << 20 if size < 0 else size)
 
     def readinto(self, buffer: Any) -> int:
         data = self._members.read(len(buffer))
