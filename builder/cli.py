@@ -299,6 +299,29 @@ def examine(context: click.Context, image: str, profile: str, form: str, options
 
 
 @cli.command()
+@click.argument("image")
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
+@click.pass_context
+def seccomp(context: click.Context, /, image: str, profile: str, form: str, **options: Any) -> None:
+    """Fit a seccomp profile to a finished image, and run the live suites under it.
+
+    Records the system calls of the image's tests and health check in a container, adds what the container
+    runtime needs, and writes the profile beside the definition where the image passes under it.
+    """
+    from builder.fitting import fit
+    from builder.stages import Options
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context, locked=True)
+    fitted = fit(place, make_plan(place, image, profile), Options(**options, engine="required", verify=True))
+    if fitted.path is not None:
+        place.progress.note(
+            f"written to {fitted.path}; to keep it, copy it beside image.yaml and name it there: 'seccomp'"
+        )
+    present(fitted.report, form)
+
+
+@cli.command()
 @click.argument("control")
 @AS_JSON
 def explain(control: str, as_json: bool) -> None:
