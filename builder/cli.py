@@ -271,13 +271,29 @@ def present(report: Any, form: str, folder: Path | None = None) -> None:
 @cli.command()
 @click.argument("image")
 @with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
+@click.option(
+    "--structure-test",
+    "structure_tests",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Run a container-structure-test file too (schema 2.0.0); its command tests need an engine.",
+)
 @click.pass_context
-def audit(context: click.Context, /, image: str, profile: str, form: str, **options: Any) -> None:
+def audit(
+    context: click.Context,
+    /,
+    image: str,
+    profile: str,
+    form: str,
+    structure_tests: tuple[Path, ...],
+    **options: Any,
+) -> None:
     """Look at a finished image again, every layer of it, without an engine.
 
     OUTPUT is where `build` wrote it.
     """
-    examine(context, image, profile, form, {**options, "engine": "none"})
+    examine(context, image, profile, form, {**options, "engine": "none"}, structure_tests)
 
 
 @cli.command()
@@ -289,13 +305,28 @@ def verify(context: click.Context, /, image: str, profile: str, form: str, **opt
     examine(context, image, profile, form, {**options, "engine": "required", "verify": True})
 
 
-def examine(context: click.Context, image: str, profile: str, form: str, options: dict[str, Any]) -> None:
-    from builder.pipeline import audit as run
+def examine(
+    context: click.Context,
+    image: str,
+    profile: str,
+    form: str,
+    options: dict[str, Any],
+    structure_tests: tuple[Path, ...] = (),
+) -> None:
     from builder.stages import Options
     from builder.workplace import plan as make_plan
 
     place = workplace(context, locked=True)
-    present(run(place, make_plan(place, image, profile), Options(**options)), form)
+    plan, chosen = make_plan(place, image, profile), Options(**options)
+    if structure_tests:
+        from builder.structure import audit as run_with
+
+        report = run_with(place, plan, chosen, structure_tests)
+    else:
+        from builder.pipeline import audit as run
+
+        report = run(place, plan, chosen)
+    present(report, form)
 
 
 @cli.command()
