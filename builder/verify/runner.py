@@ -73,7 +73,7 @@ def verify(  # noqa: PLR0913 - what the stages before it made, by name
     def look(ran: Started[Running], held: str = "") -> LiveResult:
         subject = make_subject(
             plan,
-            ran.contract,
+            replace(ran.contract, seccomp=contract.seccomp),
             layout,
             lock,
             container=ran.container.id,
