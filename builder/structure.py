@@ -8,7 +8,6 @@ from builder.config.problems import shown
 from builder.config.structure import parse_structure_test
 from builder.errors import EngineError
 from builder.image.engine import Engine
-from builder.image.layout import read_layout
 from builder.locks import busybox
 from builder.model.image import Image
 from builder.model.plan import Plan
@@ -31,8 +30,8 @@ def audit(place: Workplace, plan: Plan, options: Options, paths: Sequence[Path])
     """
     files = [(path, parse_structure_test(path)) for path in paths]
     with finished(place, plan, options) as (folder, made):
-        report = examine(place, plan, made, folder, options)
-        report = with_static(report, files, read_layout(folder / LAYOUT, made.image.config.platform))
+        report = examine(place, plan, made, made.image, folder, options)
+        report = with_static(report, files, made.image)
         return with_commands(report, files, place, made, folder)
 
 
