@@ -282,9 +282,24 @@ def present(report: Any, form: str, folder: Path | None = None, fail_on: str = "
 @cli.command()
 @click.argument("reference")
 @with_options(PROFILE, OUTPUT, PLATFORM, FORMAT, FAIL_ON)
+@click.option(
+    "--structure-test",
+    "structure_tests",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Run a container-structure-test file too (schema 2.0.0); its command tests need an engine.",
+)
 @click.pass_context
 def audit(
-    context: click.Context, /, reference: str, profile: str, form: str, fail_on: str, **options: Any
+    context: click.Context,
+    /,
+    reference: str,
+    profile: str,
+    form: str,
+    fail_on: str,
+    structure_tests: tuple[Path, ...],
+    **options: Any,
 ) -> None:
     """Look at a finished image, every layer of it: one of ours, or any other.
 
@@ -294,11 +309,13 @@ def audit(
     """
     place = workplace(context, locked=True)
     if reference in place.workspace.images():
-        examine(context, reference, profile, form, {**options, "engine": "none"}, fail_on)
+        examine(context, reference, profile, form, {**options, "engine": "none"}, fail_on, structure_tests)
         return
     from builder.foreign import audit as run
 
     refuse_output(options.pop("output"), reference)
+    if structure_tests:
+        raise click.UsageError(f"--structure-test runs on our own images, and '{reference}' is none of them")
     present(run(place, reference, profile, **options), form, fail_on=fail_on)
 
 
@@ -351,13 +368,45 @@ def examine(
     form: str,
     options: dict[str, Any],
     fail_on: str = "low",
+    structure_tests: tuple[Path, ...] = (),
 ) -> None:
-    from builder.pipeline import audit as run
     from builder.stages import Options
     from builder.workplace import plan as make_plan
 
     place = workplace(context, locked=True)
-    present(run(place, make_plan(place, image, profile), Options(**options)), form, fail_on=fail_on)
+    plan, chosen = make_plan(place, image, profile), Options(**options)
+    if structure_tests:
+        from builder.structure import audit as run_with
+
+        report = run_with(place, plan, chosen, structure_tests)
+    else:
+        from builder.pipeline import audit as run
+
+        report = run(place, plan, chosen)
+    present(report, form, fail_on=fail_on)
+
+
+@cli.command()
+@click.argument("image")
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
+@click.pass_context
+def seccomp(context: click.Context, /, image: str, profile: str, form: str, **options: Any) -> None:
+    """Fit a seccomp profile to a finished image, and run the live suites under it.
+
+    Records the system calls of the image's tests and health check in a container, adds what the container
+    runtime needs, and writes the profile beside the definition where the image passes under it.
+    """
+    from builder.fitting import fit
+    from builder.stages import Options
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context, locked=True)
+    fitted = fit(place, make_plan(place, image, profile), Options(**options, engine="required", verify=True))
+    if fitted.path is not None:
+        place.progress.note(
+            f"written to {fitted.path}; to keep it, copy it beside image.yaml and name it there: 'seccomp'"
+        )
+    present(fitted.report, form)
 
 
 @cli.command()

@@ -1,16 +1,23 @@
 """The part of the pipeline that needs an engine: load or build the image, run the live suites."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from builder import resources
 from builder.errors import EngineError
 from builder.image.engine import Engine
-from builder.locks import busybox
+from builder.locks import busybox, strace
 from builder.model.plan import Plan
+from builder.model.report import SeccompRow
 from builder.stages import DEFINITION, LAYOUT, Made, Options
 from builder.verify.live import LiveResult, not_run
 from builder.verify.runner import verify as run_suites
+from builder.verify.seccomp.facts import MACHINES as SYSCALL_MACHINES
+from builder.verify.seccomp.facts import default_calls, probe_calls
+from builder.verify.seccomp.profile import allowed
+from builder.verify.seccomp.trace import Recording, read_traces
+from builder.verify.seccomp.tracer import make_tracer
 from builder.verify.toolbox import make_toolbox
 from builder.workplace import Workplace
 
@@ -44,19 +51,51 @@ def look_live(
 
 def run_live(place: Workplace, plan: Plan, made: Made, folder: Path, engine: Engine) -> LiveResult:
     place.progress.stage("verifying in a container")
-    suites = [resources.suites_folder()]
-    own = plan.folder / "tests"
-    if any(own.glob("test_*.py")):
-        suites.append(own)
     program = busybox(place, made.section)
     with tempfile.TemporaryDirectory(prefix="temper-toolbox-") as name:
         tools = make_toolbox(program, Path(name), made.image.config.platform)
-        return run_suites(
+        layout = (folder / LAYOUT).absolute()
+        live = run_suites(engine, layout, made.contract, plan, tools, suites_of(plan), lock=made.section)
+    return replace(live, seccomp=seccomp_row(made, engine)) if made.contract.seccomp else live
+
+
+def suites_of(plan: Plan) -> tuple[Path, ...]:
+    """Those that every image has to pass, and the image's own."""
+    own = plan.folder / "tests"
+    return (resources.suites_folder(), *([own] if any(own.glob("test_*.py")) else []))
+
+
+def record(
+    place: Workplace, plan: Plan, made: Made, folder: Path, engine: Engine
+) -> tuple[Recording, LiveResult]:
+    """Runs the suites with every system call noted, under the engine's default seccomp profile."""
+    place.progress.stage("recording system calls")
+    platform = made.image.config.platform
+    program, tree = busybox(place, made.section), strace(place, made.section)
+    with tempfile.TemporaryDirectory(prefix="temper-toolbox-", ignore_cleanup_errors=True) as name:
+        tools = make_toolbox(program, Path(name), platform)
+        tracer = make_tracer(tree, tools, platform)
+        live = run_suites(
             engine,
             (folder / LAYOUT).absolute(),
-            made.contract,
+            replace(made.contract, seccomp=""),
             plan,
             tools,
-            tuple(suites),
+            suites_of(plan),
             lock=made.section,
+            tracer=tracer,
         )
+        return read_traces(tracer.folder), live
+
+
+def seccomp_row(made: Made, engine: Engine) -> SeccompRow:
+    """What the contract's profile allows, and what it was tested on."""
+    default = default_calls(SYSCALL_MACHINES[made.image.config.platform], engine.version())
+    calls = allowed(made.contract.seccomp)
+    return SeccompRow(
+        allowed=len(calls),
+        default=len(default),
+        engine=engine.version(),
+        runtime=engine.runtime(),
+        probe=tuple(sorted(probe_calls() - calls)),
+    )

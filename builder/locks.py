@@ -14,6 +14,7 @@ from builder.errors import ArchiveError, GoneError, LockError, NetworkError, Sto
 from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
 from builder.model.package import Package
 from builder.model.plan import Plan
+from builder.model.tree import Rootfs
 from builder.packages.bases import find_base
 from builder.packages.deb import unpack_deb
 from builder.packages.download import LOCK_AGAIN, Download, fetch
@@ -222,12 +223,31 @@ def busybox(place: Workplace, section: LockedPlatform) -> Path:
 
     Raises `ArchiveError` where the package holds none.
     """
-    [locked] = section.toolbox
-    if not place.store.has(locked.sha256):
-        fetch(place.store, package_downloads((locked,)), place.progress, offline=place.offline)
-    package = unpack_deb(place.store, locked)
+    locked = tool(section, "busybox-static")
+    [package] = unpacked(place, (locked,))
     for entry in package.entries:
         if entry.path.endswith("bin/busybox") and entry.content is not None:
             with entry.content.open() as stream:
                 return place.store.blob(place.store.put(stream.read()))
     raise ArchiveError(f"{locked.path}: holds no busybox")
+
+
+def strace(place: Workplace, section: LockedPlatform) -> Rootfs:
+    """What strace's locked packages hold, its libraries among them, as one tree."""
+    tool(section, "strace")
+    return merge(unpacked(place, section.toolbox), 0)
+
+
+def tool(section: LockedPlatform, name: str) -> LockedPackage:
+    """Raises `LockError` for a lock of a version of Temper whose toolbox did not have it."""
+    for locked in section.toolbox:
+        if locked.name == name:
+            return locked
+    raise LockError(f"the lock's toolbox has no {name}; run `temper lock` to lock it anew")
+
+
+def unpacked(place: Workplace, wanted: tuple[LockedPackage, ...]) -> tuple[Package, ...]:
+    """Fetched first, where they aren't in the store."""
+    if lacking := absent(place, wanted):
+        fetch(place.store, package_downloads(lacking), place.progress, offline=place.offline)
+    return tuple(unpack_deb(place.store, locked) for locked in wanted)

@@ -186,6 +186,16 @@ def why_not_live(platform: str, options: Options, *, failed: bool) -> str:
 
 def audit(place: Workplace, plan: Plan, options: Options) -> Report:
     """Looks at a finished image again, every layer of it; with `verify`, live too."""
+    with finished(place, plan, options) as (folder, made):
+        report = examine(place, plan, made, made.image, folder, options)
+        if options.verify:
+            write_report(folder, report)
+        return report
+
+
+@contextmanager
+def finished(place: Workplace, plan: Plan, options: Options) -> Iterator[tuple[Path, Made]]:
+    """An image that was built before, and its folder, which nobody else changes meanwhile."""
     platform = chosen_platform(plan, options.platform)
     folder = output_folder(plan, platform, options.output)
     if not (folder / LAYOUT).is_dir():
@@ -198,16 +208,15 @@ def audit(place: Workplace, plan: Plan, options: Options) -> Report:
     with alone_in(place, folder):
         place.progress.stage("auditing")
         image = read_layout(folder / LAYOUT, platform)
-        made = Made(
-            image=image,
-            changes=changes_of(folder, image.digest),
-            section=lock.platforms[platform],
-            contract=make_contract(plan, tag_of(plan), image.config.user),
+        yield (
+            folder,
+            Made(
+                image=image,
+                changes=changes_of(folder, image.digest),
+                section=lock.platforms[platform],
+                contract=make_contract(plan, tag_of(plan), image.config.user),
+            ),
         )
-        report = examine(place, plan, made, image, folder, options)
-        if options.verify:
-            write_report(folder, report)
-        return report
 
 
 def changes_of(folder: Path, digest: str) -> dict[str, tuple[str, ...]]:

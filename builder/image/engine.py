@@ -68,6 +68,18 @@ class Engine:
         with self._told("asking for its version"):
             return str(self._api.version()["Version"])
 
+    def runtime(self) -> str:
+        """`runc 1.1.5+ds1`: what starts the programs. Docker and Podman tell it in their own words."""
+        with self._told("asking for its version"):
+            parts = {str(part["Name"]): part for part in self._api.version().get("Components") or ()}
+        if "runc" in parts:
+            return f"runc {parts['runc']['Version']}"
+        found: dict[str, Any] = next(
+            (part for name, part in parts.items() if name.startswith("OCI Runtime")), {}
+        )
+        words = str(found.get("Version", "")).split()
+        return f"{words[0]} {words[2]}" if words[1:2] == ["version"] else " ".join(words) or "unknown"
+
     def load(self, layout: Path, tag: str, platform: str | None = None) -> str:
         """Loads a layout's image and tags it, once it is whole; returns its id.
 

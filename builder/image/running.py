@@ -124,6 +124,11 @@ class Container:
         with self.told(f"opening a session in '{self.name}'"):
             return open_session(self.api, self.id, argv, environment, user)
 
+    def stop(self, seconds: int) -> None:
+        """By its stop signal; killed where it hasn't ended after so many seconds."""
+        with self.told(f"stopping '{self.name}'"):
+            self.api.stop(self.id, timeout=seconds)
+
     def logs(self) -> bytes:
         """Everything that it wrote so far, stdout and stderr together."""
         with self.told(f"reading the log of '{self.name}'"):

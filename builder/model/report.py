@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from builder.model.base import Strict
+from builder.model.spec import Strings
 
 
 class Severity(StrEnum):
@@ -79,6 +80,21 @@ class PackageRow(Strict):
     """`deb` or `wheel`."""
 
 
+class SeccompRow(Strict):
+    """The image's own seccomp profile, and what it was tested on."""
+
+    allowed: int
+    """System calls that it lets through."""
+    default: int
+    """Those that the engine's default profile lets through, in a container without capabilities."""
+    engine: str
+    """`20.10.24`"""
+    runtime: str
+    """`runc 1.1.5`: another version may need other calls to start a program."""
+    probe: Strings = ()
+    """Let through for the probe shell of the live tests, in the tested container only."""
+
+
 class Report(Strict):
     """What `report.json` holds. No clock, host name or working directory is in it."""
 
@@ -99,6 +115,8 @@ class Report(Strict):
     controls: tuple[ControlResult, ...]
     switched_off: tuple[str, ...] = ()
     """`key: reason (profile)`."""
+    seccomp: SeccompRow | None = None
+    """Where the image has a profile of its own, and live tests ran under it."""
     suites: tuple[CheckResult, ...] = ()
     """Live tests that belong to no control: the image's own."""
     not_run: tuple[str, ...] = ()

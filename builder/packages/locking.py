@@ -18,8 +18,12 @@ from builder.rootfs.sonames import packages_of
 BASE_PACKAGES = ("base-files",)
 """Every image has them: os-release tells scanners and people what it is made of."""
 
-TOOLBOX = PackageRequest(name="busybox-static", asked_by="toolbox")
-"""What live verification brings along. Static: it may not depend on what stands in an image."""
+TOOLBOX = (
+    PackageRequest(name="busybox-static", asked_by="toolbox"),
+    PackageRequest(name="strace", asked_by="toolbox"),
+)
+"""What live verification brings along. busybox is static: it may not depend on what stands in an image;
+strace comes with its loader and libraries, for the same reason."""
 
 Wheels = Callable[[str], tuple[LockedWheel, ...]]
 """Resolves the image's Python requirements for a platform (`linux/amd64`)."""
@@ -60,7 +64,7 @@ def make_lock(  # noqa: PLR0913 - all but two by name
                 packages=image.packages,
                 held_back=image.held_back,
                 wheels=wheels(platform),
-                toolbox=tuple(one for one in toolbox.packages if one.name == TOOLBOX.name),
+                toolbox=toolbox.packages,
             )
             for platform, (image, toolbox) in resolutions.items()
         },
@@ -96,7 +100,7 @@ def _resolve_both(
 ) -> tuple[Resolution, Resolution]:
     progress.stage(f"resolving packages of {universe.label}")
     bringing = _bringing(universe, libraries)
-    return resolve(universe, (*requests, *bringing), load_held()), resolve(universe, (TOOLBOX,), load_held())
+    return resolve(universe, (*requests, *bringing), load_held()), resolve(universe, TOOLBOX, load_held())
 
 
 def _bringing(universe: Universe, libraries: Mapping[str, str]) -> Iterator[PackageRequest]:

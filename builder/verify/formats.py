@@ -166,7 +166,7 @@ def result(report: Report, control: ControlResult, number: int, text: str, path:
         "locations": [location(report, path)],
     }
     if control.waiver:
-        found["suppressions"] = [{"kind": "external", "status": "accepted", "justification": control.waiver}]
+        found["suppressions"] = [{"kind": "external", "justification": control.waiver}]
     return found
 
 

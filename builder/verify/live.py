@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from builder.model.base import Strict
-from builder.model.report import CheckResult, Outcome
+from builder.model.report import CheckResult, Outcome, SeccompRow
 from builder.model.spec import Strings
 
 
@@ -35,6 +35,8 @@ class LiveResult:
     """Control key -> the checks that prove it."""
     suites: tuple[CheckResult, ...] = ()
     """Checks of no control: the run contract's, and the image's own."""
+    seccomp: SeccompRow | None = None
+    """For a contract with a profile of its own."""
     not_run: tuple[str, ...] = ()
     """What was not checked and why."""
 

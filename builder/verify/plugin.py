@@ -165,7 +165,7 @@ def shell(subject: Subject) -> Iterator[Shell]:
     from builder.image.engine import Engine  # noqa: PLC0415 - the SDK is slow to import
 
     with Engine.connect() as engine:
-        shell = Shell(engine.container(subject.container))
+        shell = Shell(engine.container(subject.container), tracer=subject.tracer)
         yield shell
         shell.close()
 
@@ -194,4 +194,4 @@ def pid1(host: ContainerHost) -> proc.Status:
 def mounts(host: ContainerHost) -> tuple[proc.Mount, ...]:
     """Of the container, without the toolbox's own."""
     found = proc.mounts(host.check_output("cat /proc/mounts"))
-    return tuple(mount for mount in found if mount.path != MOUNT)
+    return tuple(mount for mount in found if not f"{mount.path}/".startswith(f"{MOUNT}/"))

@@ -48,6 +48,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
             for planned in plan.controls
         ),
         switched_off=tuple(f"{off.key}: {off.reason} ({off.by})" for off in plan.switched_off),
+        seccomp=live.seccomp,
         suites=live.suites,
         not_run=(*live.not_run, *not_assessed(by_key.values())),
         advice=tuple(advice),

@@ -22,13 +22,18 @@ from builder.model.plan import Plan
 from builder.model.report import CheckResult, Outcome
 from builder.verify.live import Line, LiveResult
 from builder.verify.refused import Started, started
+from builder.verify.seccomp.facts import probe_calls
+from builder.verify.seccomp.profile import widened
+from builder.verify.seccomp.tracer import Tracer
 from builder.verify.session import BUSYBOX, MOUNT
-from builder.verify.start import Running, Start, last_lines, wait_until_ready
+from builder.verify.start import Running, Start, answers_alone, last_lines, wait_until_ready
 from builder.verify.state import state_mounts
 from builder.verify.subject import Subject, make_subject
 
 HOLD = (BUSYBOX, "sleep", "3600")
 """Runs in the place of an image's program that ends by itself."""
+STOP_WITHIN = 5
+"""Seconds that a program gets to end, before it is killed."""
 
 
 class Starter(Protocol):
@@ -53,48 +58,91 @@ def verify(  # noqa: PLR0913 - what the stages before it made, by name
     suites: tuple[Path, ...],
     *,
     lock: LockedPlatform | None = None,
+    tracer: Tracer | None = None,
 ) -> LiveResult:
-    """Without `lock` the packages are not compared with it.
+    """Without `lock` the packages are not compared with it; with `tracer` the system calls are recorded.
 
     Raises `EngineError` where the engine is gone, `ToolError` where pytest crashed, `InputError` where a
     suite can't be read: none of them says anything of the image. A container that ends at once does, unless
     it ends with 0; the suites then look into one that runs the toolbox's `sleep` instead. Stdin is left open,
     so that an image whose program is an interpreter keeps running.
     """
+    probed = probe_contract(contract)
+    shell = tracer.shell if tracer else ()
 
-    def subject_of(ran: Started[Running], held: str = "") -> Subject:
-        return make_subject(
+    def look(ran: Started[Running], held: str = "") -> LiveResult:
+        subject = make_subject(
             plan,
-            ran.contract,
+            replace(ran.contract, seccomp=contract.seccomp),
             layout,
             lock,
             container=ran.container.id,
             held=held,
+            tracer=tuple(shell),
             refused=ran.refused,
-            inspected=unprobed(ran.container.inspect()),
+            inspected=unprobed(ran.container.inspect(), contract),
             known=tuple(BY_KEY),
         )
+        return run_suites(subject, suites, scratch, ran.container)
 
     # what a container wrote into its state may belong to a user whose files we can't remove
     with tempfile.TemporaryDirectory(prefix="temper-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
-        mounts = (Mount(source=toolbox, target=MOUNT), *state_mounts(plan, contract, scratch))
-        with started(partial(engine.start, mounts=mounts, interactive=True), contract) as ran:
-            start = wait_until_ready(ran.container, contract, plan.spec.healthcheck)
+        state = state_mounts(plan, contract, scratch)
+        mounts = (*probe_mounts(toolbox, tracer), *state)
+        own = tracer.program(contract) if tracer else ()
+        with started(partial(engine.start, mounts=mounts, interactive=True, program=own), probed) as ran:
+            start = wait_until_ready(ran.container, contract, plan.spec.healthcheck, tracer=shell)
             if not start.over:
-                return joined(start, run_suites(subject_of(ran), suites, scratch, ran.container))
-        with started(partial(engine.start, mounts=mounts, program=HOLD), contract) as ran:
-            subject = subject_of(ran, held=start.over)
-            return joined(start, run_suites(subject, suites, scratch, ran.container))
+                live = joined(start, look(ran))
+                if tracer:
+                    ran.container.stop(STOP_WITHIN)
+        if start.over:
+            with started(partial(engine.start, mounts=mounts, program=HOLD), probed) as ran:
+                live = joined(start, look(ran, held=start.over))
+        if probed != contract:
+            live = replace(live, suites=(alone(engine, contract, plan, state), *live.suites))
+        return live
 
 
-def unprobed(inspected: Mapping[str, Any]) -> dict[str, Any]:
+def probe_contract(contract: RunContract) -> RunContract:
+    """The contract with room for the probes: what they call on top of the program's own calls.
+
+    A program that is executed in a container is held by the container's own filter, whoever executes it.
+    """
+    if not contract.seccomp:
+        return contract
+    return replace(contract, seccomp=widened(contract.seccomp, probe_calls()))
+
+
+def probe_mounts(toolbox: Path, tracer: Tracer | None) -> tuple[Mount, ...]:
+    tools = Mount(source=toolbox, target=MOUNT)
+    if tracer is None:
+        return (tools,)
+    return tools, Mount(source=tracer.folder, target=f"{MOUNT}/{tracer.folder.name}", read_only=False)
+
+
+def alone(engine: Starter, contract: RunContract, plan: Plan, state: tuple[Mount, ...]) -> CheckResult:
+    """The contract to the letter, with no probe in the container and no room for one in its profile."""
+    with started(partial(engine.start, mounts=state, interactive=True), contract) as ran:
+        return answers_alone(ran.container, plan.spec.healthcheck)
+
+
+def unprobed(inspected: Mapping[str, Any], contract: RunContract) -> dict[str, Any]:
     """The engine's answer as it would be without the toolbox."""
     host = dict(inspected["HostConfig"])
-    host["Binds"] = [bind for bind in host.get("Binds") or () if bind.split(":")[1] != MOUNT]
-    host["Mounts"] = [mount for mount in host.get("Mounts") or () if mount["Target"] != MOUNT]
-    mounts = [mount for mount in inspected.get("Mounts") or () if mount["Destination"] != MOUNT]
+    host["Binds"] = [bind for bind in host.get("Binds") or () if not is_probes(bind.split(":")[1])]
+    host["Mounts"] = [mount for mount in host.get("Mounts") or () if not is_probes(mount["Target"])]
+    host["SecurityOpt"] = [
+        f"seccomp={contract.seccomp}" if contract.seccomp and option.startswith("seccomp=") else option
+        for option in host.get("SecurityOpt") or ()
+    ]
+    mounts = [mount for mount in inspected.get("Mounts") or () if not is_probes(mount["Destination"])]
     return {**inspected, "HostConfig": host, "Mounts": mounts}
+
+
+def is_probes(target: str) -> bool:
+    return f"{target}/".startswith(f"{MOUNT}/")
 
 
 def run_suites(subject: Subject, suites: tuple[Path, ...], scratch: Path, container: Running) -> LiveResult:

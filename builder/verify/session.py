@@ -50,8 +50,16 @@ class Answer:
 class Shell:
     """Opens at the first command, and again after one that broke it."""
 
-    def __init__(self, container: Opener, user: str | None = None, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        container: Opener,
+        user: str | None = None,
+        patience: float = PATIENCE,
+        tracer: Sequence[str] = (),
+    ) -> None:
+        """`tracer` comes before the shell's command line: what it is run under."""
         self._container = container
+        self._command = [*tracer, BUSYBOX, "sh"]
         self._user = user
         self._patience = patience
         self._session: Session | None = None
@@ -76,7 +84,7 @@ class Shell:
 
     def _open(self) -> None:
         """Raises `EngineError`: without a shell nothing can be said of the image."""
-        self._session = self._container.open_session([BUSYBOX, "sh"], {}, self._user)
+        self._session = self._container.open_session(self._command, {}, self._user)
         try:
             self._session.send(PRELUDE.read_bytes())
             answer = self._ask("echo $$")

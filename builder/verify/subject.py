@@ -29,6 +29,8 @@ class Subject(Strict):
     python: str | None
     """`3.13`, or no Python."""
     healthcheck: Healthcheck | None
+    tracer: Strings = ()
+    """What the probe shell is run under, while system calls are recorded."""
     held: str = ""
     """Why the container runs the toolbox's `sleep` in the place of its own program; empty when it doesn't."""
     refused: dict[str, str] = {}
@@ -40,7 +42,7 @@ class Subject(Strict):
 def make_subject(
     plan: Plan, contract: RunContract, layout: Path, lock: LockedPlatform | None, **container: Any
 ) -> Subject:
-    """`container` holds `container`, `held`, `refused`, `inspected` and `known`."""
+    """`container` holds `container`, `held`, `refused`, `tracer`, `inspected` and `known`."""
     return Subject(
         layout=str(layout),
         contract=contract,

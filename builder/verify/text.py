@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from builder.controls.catalogue import BY_KEY
-from builder.model.report import CheckResult, ControlResult, Outcome, Report
+from builder.model.report import CheckResult, ControlResult, Outcome, Report, SeccompRow
 
 WIDTH = 100
 SHOWN = 8
@@ -42,7 +42,17 @@ def head(report: Report) -> str:
         ("size", f"{size}, {plural(report.files, 'file')}"),
         ("packages", packages or "none"),
     ]
+    if report.seccomp:
+        rows.append(("seccomp", seccomp(report.seccomp)))
     return "\n".join(f"{name:<9} {value}" for name, value in rows)
+
+
+def seccomp(found: SeccompRow) -> str:
+    probe = f" (with {len(found.probe)} more for the probes)" if found.probe else ""
+    return (
+        f"{found.allowed} system calls allowed, {found.default} by the engine's default; "
+        f"tested on {found.runtime}, engine {found.engine}{probe}"
+    )
 
 
 def megabytes(size: int) -> str:

@@ -177,6 +177,7 @@ def signing_key(name: str) -> Any:
 ALWAYS = (
     Deb(name="base-files", architecture="all", files={"etc/os-release": b"ID=debian\n"}),
     Deb(name="busybox-static", architecture="all", files={"usr/bin/busybox": b"\x7fELF"}),
+    Deb(name="strace", architecture="all", files={"usr/bin/strace": b"\x7fELF"}),
 )
 """What every lock asks for; the first suite holds them, unless a test brings its own."""
 

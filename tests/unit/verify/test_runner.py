@@ -1,5 +1,6 @@
 """The suites' own process, without an engine: what it reports, and what the runner makes of it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from builder.model.contract import RunContract
 from builder.model.report import CheckResult, Outcome
 from builder.model.spec import State
 from builder.verify.live import LiveResult, not_run
-from builder.verify.runner import run_suites, unprobed
+from builder.verify.runner import probe_contract, run_suites, unprobed
+from builder.verify.seccomp.facts import probe_calls
+from builder.verify.seccomp.profile import allowed, make_profile
 from builder.verify.subject import Subject, make_subject
 from tests.unit.verify.parts import LOCK, make_plan
 
@@ -221,13 +224,34 @@ def test_the_toolbox_is_in_nothing_that_the_engine_was_told() -> None:
     found = unprobed(
         {
             "Id": "x",
-            "HostConfig": {"Binds": ["/a:/.toolbox:ro", "/b:/c"], "Mounts": [bind, tool], "Memory": 1},
+            "HostConfig": {
+                "Binds": ["/a:/.toolbox:ro", "/d:/.toolbox/traces", "/b:/c"],
+                "Mounts": [bind, tool, {"Target": "/.toolbox/traces"}],
+                "SecurityOpt": ["no-new-privileges:true"],
+                "Memory": 1,
+            },
             "Mounts": [{"Destination": "/.toolbox"}, {"Destination": "/models"}],
-        }
+        },
+        CONTRACT,
     )
-    assert found["HostConfig"] == {"Binds": ["/b:/c"], "Mounts": [bind], "Memory": 1}
+    assert found["HostConfig"] == {
+        "Binds": ["/b:/c"],
+        "Mounts": [bind],
+        "SecurityOpt": ["no-new-privileges:true"],
+        "Memory": 1,
+    }
     assert found["Mounts"] == [{"Destination": "/models"}]
-    assert unprobed({"HostConfig": {"Binds": None}})["Mounts"] == []
+    assert unprobed({"HostConfig": {"Binds": None}}, CONTRACT)["Mounts"] == []
+
+
+def test_a_profile_has_room_for_the_probes_and_the_suites_see_the_contracts() -> None:
+    contract = replace(CONTRACT, seccomp=make_profile([("the program", frozenset({"read"}))], "x86_64"))
+    probed = probe_contract(contract)
+    assert allowed(probed.seccomp) == probe_calls()
+    told = {"HostConfig": {"SecurityOpt": ["no-new-privileges:true", f"seccomp={probed.seccomp}"]}}
+    seen = unprobed(told, contract)["HostConfig"]["SecurityOpt"]
+    assert seen == ["no-new-privileges:true", f"seccomp={contract.seccomp}"]
+    assert probe_contract(CONTRACT) == CONTRACT
 
 
 def test_no_engine_is_told_as_such() -> None:

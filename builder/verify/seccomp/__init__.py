@@ -1,0 +1,1 @@
+"""A seccomp profile fitted to a workload: its system calls recorded, merged with what starting it needs."""
