@@ -118,7 +118,7 @@ def _look(head: bytes, size: int, stream: BinaryIO) -> tuple[str, Facts]:
             found = replace(found, look=look_of(data) or "")
         return hashlib.sha256(data).hexdigest(), found
     digest = hashlib.sha256(head)
-    copy = Pieces(head, ranges(head) if is_interesting(head) else ())
+    copy = Pieces(head, ranges(head, size) if is_interesting(head) else ())
     while piece := stream.read1(_PIECE):  # type: ignore[attr-defined]
         digest.update(piece)
         copy.add(piece)

@@ -54,16 +54,22 @@ _SEGMENT = 4 << 20
 _KEPT = 64 << 20
 
 
-def ranges(head: bytes) -> tuple[tuple[int, int], ...]:
-    """Where `facts` will look in a file that begins so, as far as that is known from its beginning.
+def ranges(head: bytes, size: int) -> tuple[tuple[int, int], ...]:
+    """Where `facts` will look in a file of `size` bytes that begins so, as far as its beginning tells.
 
     The dynamic section, and the beginnings of what is loaded: the string table lies there, near the front as
-    linkers write it, or in a segment of its own where a tool like patchelf moved it. Never more than 64 MiB.
+    linkers write it, or in a segment of its own where a tool like patchelf moved it. Where the table of
+    segments itself was moved behind the rest, both ends of the file. Never more than 64 MiB; a file of no
+    more than that is looked at whole.
     """
+    if head.startswith(b"#!"):
+        return ((0, len(head)),)
+    if size <= _KEPT:
+        return ((0, size),)
     try:
         _, segments = _segments(_Window(BytesIO(head), 0, len(head)), head)
     except (_ElfError, struct.error):
-        return ((0, len(head)),)
+        return ((0, _PREFIX), (size - (_KEPT - _PREFIX), size))
     found = [(0, _PREFIX)]
     loaded = [segment for segment in segments if segment.kind == _LOAD]
     for segment in segments:
@@ -75,7 +81,18 @@ def ranges(head: bytes) -> tuple[tuple[int, int], ...]:
         if end - start <= left:
             kept.append((start, end))
             left -= end - start
-    return tuple(kept)
+    return _merged(kept)
+
+
+def _merged(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """In order, and one where they touch: a read may go from one into the next."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
 
 
 def _shebang(head: bytes) -> str:

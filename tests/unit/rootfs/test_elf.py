@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model.tree import NO_FACTS, Elf, Facts
-from builder.rootfs.elf import facts, is_interesting
+from builder.rootfs.elf import facts, is_interesting, ranges
 
 REAL = [Path(sys.executable).resolve(), *Path(sysconfig.get_paths()["stdlib"], "lib-dynload").glob("*.so")][
     :12
@@ -154,3 +154,26 @@ def test_shebang(data: bytes, shebang: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"#", b"\x7fEL", b"text"])
 def test_other_files_have_no_facts(data: bytes) -> None:
     assert (facts_of(data), is_interesting(data)) == (NO_FACTS, False)
+
+
+@pytest.mark.parametrize("size", [30 << 20, 90 << 20], ids=["kept whole", "kept at both ends"])
+def test_a_segment_table_that_was_moved_to_the_end_is_kept(size: int) -> None:
+    """As patchelf does for AArch64: the beginning of the file tells only where the table is."""
+    head = bytearray(1024)
+    head[:20] = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, 183)
+    struct.pack_into("<Q", head, 32, size - 512)
+    struct.pack_into("<HH", head, 54, 56, 2)
+    kept = ranges(bytes(head), size)
+    assert any(start <= size - 512 and end == size for start, end in kept)
+    assert sum(end - start for start, end in kept) <= 64 << 20
+
+
+def test_ranges_that_touch_are_one() -> None:
+    """A table of strings may begin in one segment's first bytes and end in the next one's."""
+    size = 80 << 20
+    head = bytearray(1024)
+    head[:20] = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, 183)
+    struct.pack_into("<Q", head, 32, 64)
+    struct.pack_into("<HH", head, 54, 56, 1)
+    struct.pack_into("<IIQQQQQQ", head, 64, 1, 5, 23 << 20, 0, 0, 8 << 20, 8 << 20, 4096)
+    assert ranges(bytes(head), size) == ((0, 27 << 20),)
