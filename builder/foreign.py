@@ -16,6 +16,7 @@ from builder.errors import InputError
 from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layout import read_layout
+from builder.image.memory import Memory
 from builder.model.image import Image, Layer
 from builder.model.plan import ForeignPlan
 from builder.model.report import Outcome, Report
@@ -126,7 +127,8 @@ def write(
     changes, advice = said
     advice += write_definition(place, plan, written, folder)
     place.progress.stage("auditing")
-    report = report_of(plan, read_layout(folder / LAYOUT), changes=changes, advice=advice)
+    memory = Memory(store=place.store, believe=True)
+    report = report_of(plan, read_layout(folder / LAYOUT, memory=memory), changes=changes, advice=advice)
     if options.tag:
         report = loaded(place, report, folder, options.tag)
     write_report(folder, report)

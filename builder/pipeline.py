@@ -17,6 +17,7 @@ from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layers import layer_blob, split
 from builder.image.layout import read_layout
+from builder.image.memory import Memory
 from builder.locks import current_lock, gather
 from builder.model.definition import Definition, RenderedFile
 from builder.model.image import Image
@@ -103,7 +104,7 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
         write_definition(place, plan, made, folder / DEFINITION)
         place.progress.stage("auditing")
         with distrusting(place.store, made.image):
-            image = read_layout(folder / LAYOUT)
+            image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=True))
             report = examine(place, plan, replace(made, image=written), image, folder, options)
         write_report(folder, report)
     return Built(folder=folder, report=report)
@@ -207,7 +208,7 @@ def finished(place: Workplace, plan: Plan, options: Options) -> Iterator[tuple[P
     lock = current_lock(place, plan)
     with alone_in(place, folder):
         place.progress.stage("auditing")
-        image = read_layout(folder / LAYOUT, platform)
+        image = read_layout(folder / LAYOUT, platform, Memory(store=place.store))
         yield (
             folder,
             Made(

@@ -19,6 +19,7 @@ from builder.image.documents import (
     Manifest,
     parse,
 )
+from builder.image.memory import Memory
 from builder.image.reading import read_image
 from builder.image.saved import find_in_archive
 from builder.image.stored import Stored, blob_bytes, blob_span, bytes_of
@@ -32,13 +33,13 @@ MAX_MANIFESTS = 1000
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def read_layout(folder: Path, platform: str | None = None) -> Image:
+def read_layout(folder: Path, platform: str | None = None, memory: Memory | None = None) -> Image:
     """The image of a layout, `platform` (`linux/arm64`) telling which where it holds several.
 
-    Each layer is read once, as a stream. What is unsafe in a layer stands in its `problems`; damage
-    raises `ArchiveError` that names the blob, a platform that isn't there `InputError`.
+    Each layer that `memory` doesn't know is read once, as a stream. What is unsafe in a layer stands in its
+    `problems`; damage raises `ArchiveError` that names the blob, a platform that isn't there `InputError`.
     """
-    return read_image(find_image(folder, platform))
+    return read_image(find_image(folder, platform), memory)
 
 
 def read_archive(path: Path) -> Image:

@@ -1,4 +1,4 @@
-"""An image read out of its stored parts: every layer once, as a stream, and merged.
+"""An image read out of its stored parts: every layer once, as a stream or out of memory, and merged.
 
 Nothing is believed: digests are checked, and what an image may claim of memory and time is bounded.
 """
@@ -13,6 +13,7 @@ from builder.image.config import layer_names, parse_config, parse_history
 from builder.image.contents import Budget, keeper
 from builder.image.documents import Config, parse
 from builder.image.flatten import Merged, own_tree, parse_change
+from builder.image.memory import Held, Memory
 from builder.image.stored import Stored
 from builder.image.streams import LayerStream, Span
 from builder.model.image import Image, Layer
@@ -26,8 +27,11 @@ RATIO = 200
 twentieth, and gzip can't do more than a thousandth."""
 
 
-def read_image(stored: Stored) -> Image:
-    """Reads and merges the layers, and checks them against the config's `diff_ids`."""
+def read_image(stored: Stored, memory: Memory | None = None) -> Image:
+    """Reads and merges the layers, and checks them against the config's `diff_ids`.
+
+    A layer that `memory` knows is not read again.
+    """
     data = parse(Config, stored.config, f"'{stored.image_id}': config")
     if len(data.diff_ids) != len(stored.layers):
         raise ArchiveError(
@@ -35,7 +39,7 @@ def read_image(stored: Stored) -> Image:
             f"the manifest {len(stored.layers)}"
         )
     names = layer_names(data)
-    shared = _Shared()
+    shared = _Shared(memory)
     layers = []
     with _no_collection():
         for number, (span, diff_id) in enumerate(zip(stored.layers, data.diff_ids, strict=True)):
@@ -68,15 +72,38 @@ def _no_collection() -> Iterator[None]:
 class _Shared:
     """What the layers of one image have in common."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory | None) -> None:
         self.merged = Merged()
+        self._memory = memory
         self._budget = Budget()
         self._room = Room()
 
     def read(self, span: Span, diff_id: str, name: str) -> Layer:
+        owner = Owner(kind="layer", name=name)
+        held = self._memory.recall(span, owner) if self._memory is not None else None
+        known = held is not None
+        if held is None:
+            held = self._stream(span, owner)
+        if held.diff_id != diff_id:
+            raise ArchiveError(
+                f"{span.problem_prefix}: unpacks to {held.diff_id}, though the config says {diff_id}"
+            )
+        if self._memory is not None and not known and not self._borrows(held):
+            self._memory.keep(span, held)
+        change = parse_change(held.entries)
+        return Layer(
+            name=name,
+            whiteouts=self.merged.apply(change),
+            rootfs=own_tree(change),
+            digest=held.digest,
+            diff_id=held.diff_id,
+            problems=held.problems,
+        )
+
+    def _stream(self, span: Span, owner: Owner) -> Held:
+        """Reads the blob from its first byte to its last."""
         with LayerStream(span) as stream:
             keep = keeper(span, stream.packing, self._budget)
-            owner = Owner(kind="layer", name=name)
             bounded = cast(BinaryIO, Bounded(stream, span))
             entries, problems = read_layer(
                 bounded, span.problem_prefix, owner, keep, self.merged.entries, self._room
@@ -86,17 +113,12 @@ class _Shared:
             raise ArchiveError(
                 f"{span.problem_prefix}: is damaged: its bytes are {digest}; build the image again"
             )
-        if plain != diff_id:
-            raise ArchiveError(f"{span.problem_prefix}: unpacks to {plain}, though the config says {diff_id}")
-        change = parse_change(entries)
-        return Layer(
-            name=name,
-            whiteouts=self.merged.apply(change),
-            rootfs=own_tree(change),
-            digest=digest,
-            diff_id=plain,
-            problems=problems,
-        )
+        return Held(entries=entries, digest=digest, diff_id=plain, packing=stream.packing, problems=problems)
+
+    def _borrows(self, held: Held) -> bool:
+        """Whether hard links of it lead to files of the layers below."""
+        below = {id(entry.content) for entry in self.merged.entries.values() if entry.content is not None}
+        return any(id(entry.content) in below for entry in held.entries)
 
 
 class Bounded:

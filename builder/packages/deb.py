@@ -21,7 +21,7 @@ from builder.rootfs.archive import read_package
 from builder.rootfs.elf import facts, is_interesting
 from builder.rootfs.members import Member
 
-RECORD = "deb-1"
+RECORD = "deb-2"
 """Kind of the store's records; counted up when their form or what they say changes."""
 CHUNK = 1 << 20
 MAX_CONTROL = 64 << 20

@@ -1,20 +1,18 @@
 """A package after unpacking as the store keeps it: one blob with all contents, one small JSON record.
 
-Reading a record back is all that a warm build does per package, so its rows are arrays without keys.
+Reading a record back is all that a warm build does per package.
 """
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from builder.errors import ArchiveError, StoreError
 from builder.model.package import Package
-from builder.model.tree import NO_FACTS, Content, Elf, Entry, Facts, Kind, Owner, Slice
+from builder.model.tree import Content, Owner, Slice
 from builder.packages.store import Store
-
-Row = list[Any]
-_KINDS = {kind.value: kind for kind in Kind}
+from builder.rootfs.rows import Row, entry_of, entry_row, facts_of, facts_row
 
 
 def allowance(size: int) -> int:
@@ -44,7 +42,7 @@ def save(store: Store, kind: str, key: str, package: Package, blob: str) -> None
         "control": package.control,
         "md5sums": package.md5sums,
         "scripts": package.scripts,
-        "entries": [_row(entry) for entry in package.entries],
+        "entries": [entry_row(entry, _content_row) for entry in package.entries],
     }
     store.write_record(kind, key, json.dumps(record, separators=(",", ":")).encode())
 
@@ -58,79 +56,21 @@ def load(store: Store, kind: str, key: str, owner: Owner) -> Package | None:
     if not store.has(record["blob"]):
         return None
     blob = store.blob(record["blob"])
+    content = partial(_content, blob=blob)
     return Package(
         owner=owner,
-        entries=tuple([_entry(row, blob, owner) for row in record["entries"]]),
+        entries=tuple([entry_of(row, content, owner) for row in record["entries"]]),
         control=record["control"],
         md5sums=record["md5sums"],
         scripts=tuple((name, text) for name, text in record["scripts"]),
     )
 
 
-def _row(entry: Entry) -> Row:
-    return [
-        entry.path,
-        entry.kind.value,
-        entry.mode,
-        entry.uid,
-        entry.gid,
-        entry.mtime,
-        entry.target,
-        [[name, value.hex()] for name, value in entry.xattrs],
-        _content_row(entry.content),
-    ]
-
-
-def _entry(row: Row, blob: Path, owner: Owner) -> Entry:
-    path, kind, mode, uid, gid, mtime, target, xattrs, content = row
-    return Entry(
-        path=path,
-        kind=_KINDS[kind],
-        mode=mode,
-        uid=uid,
-        gid=gid,
-        mtime=mtime,
-        content=_content(content, blob) if content else None,
-        target=target,
-        xattrs=tuple([(name, bytes.fromhex(value)) for name, value in xattrs]),
-        owner=owner,
-    )
-
-
-def _content_row(content: Content | None) -> Row | None:
-    if content is None:
-        return None
+def _content_row(content: Content) -> Row:
     assert isinstance(content, Slice)  # noqa: S101 - the unpackers make no others
-    facts = content.facts
-    return [content.offset, content.size, content.sha256, facts.shebang, facts.elf and _elf_row(facts.elf)]
+    return [content.offset, content.size, content.sha256, facts_row(content.facts)]
 
 
 def _content(row: Row, blob: Path) -> Slice:
-    offset, size, sha256, shebang, elf = row
-    facts = Facts(elf=_elf(elf) if elf else None, shebang=shebang) if elf or shebang is not None else NO_FACTS
-    return Slice(path=blob, offset=offset, size=size, sha256=sha256, facts=facts)
-
-
-def _elf_row(elf: Elf) -> Row:
-    return [
-        elf.machine,
-        elf.needed,
-        elf.soname,
-        elf.rpath,
-        elf.runpath,
-        elf.interpreter,
-        elf.executable_stack,
-    ]
-
-
-def _elf(row: Row) -> Elf:
-    machine, needed, soname, rpath, runpath, interpreter, executable_stack = row
-    return Elf(
-        machine=machine,
-        needed=tuple(needed),
-        soname=soname,
-        rpath=tuple(rpath),
-        runpath=tuple(runpath),
-        interpreter=interpreter,
-        executable_stack=executable_stack,
-    )
+    offset, size, sha256, facts = row
+    return Slice(path=blob, offset=offset, size=size, sha256=sha256, facts=facts_of(facts))

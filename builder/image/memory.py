@@ -1,0 +1,132 @@
+"""What a layer held when it was read back, kept in the store by the digest of its blob.
+
+Reading a layer means to decompress, hash and look at every file of it. A blob with the same digest holds the
+same: an unchanged layer is never read again, however large it is.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from builder.controls.secrets import LARGEST, look_of
+from builder.image.streams import Packed, Packing, Span
+from builder.model.tree import Bytes, Content, Entry, Facts, Owner, Slice
+from builder.packages.store import Store, Writer
+from builder.rootfs.rows import Row, entry_of, entry_row, facts_of, facts_row
+
+RECORD = "held-1"
+"""To be raised with every change of what is learnt of a file (`contents`, `elf`, `secrets`)."""
+_SHA256 = "sha256:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a layer's archive holds, before it is put on top of others."""
+
+    entries: tuple[Entry, ...]
+    """In the archive's order, whiteouts among them."""
+    digest: str
+    """`sha256:...` of the blob."""
+    diff_id: str
+    """`sha256:...` of the uncompressed tar."""
+    packing: Packing
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The layers that a store knows. Raises `StoreError` like the store itself."""
+
+    store: Store
+    believe: bool = False
+    """Whether a file that is the store's own blob by another name is taken to be unchanged since it was
+    verified there, without hashing it. An audit that somebody asked for hashes every byte."""
+
+    def recall(self, span: Span, owner: Owner) -> Held | None:
+        """`None` where the layer was never read, or the blob isn't what its name says."""
+        record = self.store.record(RECORD, _hex(span)) if span.name.startswith(_SHA256) else None
+        if record is None:
+            return None
+        data = json.loads(record)
+        if not self.store.has(data["texts"]) or not self._is_whole(span):
+            return None
+        packing = Packing(kind=data["kind"], plain=data["plain"], packed=data["packed"])
+        content = partial(_content, span=span, packing=packing, texts=self.store.blob(data["texts"]))
+        return Held(
+            entries=tuple([entry_of(row, content, owner) for row in data["entries"]]),
+            digest=span.name,
+            diff_id=data["diff_id"],
+            packing=packing,
+        )
+
+    def _is_whole(self, span: Span) -> bool:
+        blob = self.store.blob(_hex(span))
+        if self.believe and self.store.has(_hex(span)) and span.path.samefile(blob):
+            return True
+        with span.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == _hex(span)
+
+    def keep(self, span: Span, held: Held) -> None:
+        """Remembers a layer that was found to be sound and to borrow nothing of the layers below it."""
+        if held.problems or span.name != held.digest or not all(_is_own(one, span) for one in held.entries):
+            return
+        with self.store.writer() as texts:
+            rows = [entry_row(entry, partial(_content_row, texts=texts)) for entry in held.entries]
+        packing = held.packing
+        data = {
+            "diff_id": held.diff_id,
+            "texts": texts.sha256,
+            "kind": packing.kind,
+            "plain": packing.plain,
+            "packed": packing.packed,
+            "entries": rows,
+        }
+        self.store.write_record(RECORD, _hex(span), json.dumps(data, separators=(",", ":")).encode())
+
+
+def _hex(span: Span) -> str:
+    return span.name.removeprefix(_SHA256)
+
+
+def _is_own(entry: Entry, span: Span) -> bool:
+    content = entry.content
+    return (
+        content is None
+        or isinstance(content, Bytes)
+        or (isinstance(content, Packed) and content.span is span)
+    )
+
+
+def _content_row(content: Content, texts: Writer) -> Row:
+    """What was kept in memory goes into one blob for all texts; the rest stays where it is in the layer."""
+    if isinstance(content, Bytes):
+        at = texts.size
+        texts.write(content.data)
+        return [at, content.size, content.sha256, facts_row(_looked_at(content))]
+    assert isinstance(content, Packed)  # noqa: S101 - `keep` has seen to it
+    return [content.offset, content.size, content.sha256, facts_row(content.facts), content.head.hex()]
+
+
+def _looked_at(content: Bytes) -> Facts:
+    """Whoever searches for secrets later needn't open it."""
+    if content.facts.elf is not None or content.size > LARGEST:
+        return content.facts
+    return replace(content.facts, look=look_of(content.data) or "")
+
+
+def _content(row: Row, span: Span, packing: Packing, texts: Path) -> Content:
+    if len(row) == 4:
+        offset, size, sha256, facts = row
+        return Slice(path=texts, offset=offset, size=size, sha256=sha256, facts=facts_of(facts))
+    offset, size, sha256, facts, head = row
+    return Packed(
+        span=span,
+        packing=packing,
+        offset=offset,
+        size=size,
+        sha256=sha256,
+        facts=facts_of(facts),
+        head=bytes.fromhex(head),
+    )
