@@ -17,6 +17,7 @@ import click
 
 from builder import __version__
 from builder.errors import TemperError, ToolError
+from builder.startup import hasten
 
 if TYPE_CHECKING:
     from builder.workplace import Workplace
@@ -42,6 +43,7 @@ def main() -> None:
 
 def _prepare() -> None:
     """Closed streams swallow what is written to them; a polite kill cleans up just as Ctrl-C does."""
+    hasten()
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for the whole process
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     signal.signal(signal.SIGTERM, signal.default_int_handler)

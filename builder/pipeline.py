@@ -29,9 +29,8 @@ from builder.render.definition import render as render_definition
 from builder.render.rootfs import account_entries, image_user
 from builder.rootfs.compose import compose
 from builder.stages import DEFINITION, LAYOUT, REPORT, Built, Made, Options
-from builder.verify.formats import json_text
 from builder.verify.live import not_run
-from builder.verify.report import make_report
+from builder.verify.report import json_text, make_report
 from builder.workplace import Workplace, chosen_platform, created, host_platform
 
 

@@ -8,7 +8,6 @@ import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from types import TracebackType
 
 import deflate
@@ -24,7 +23,7 @@ THREADS = 2
 
 def recipe() -> str:
     """Everything besides the input that the output depends on."""
-    return f"deflate {version('deflate')} level {LEVEL} member {MEMBER}"
+    return f"deflate {deflate.__version__} level {LEVEL} member {MEMBER}"
 
 
 def _compress(member: bytes) -> bytes:

@@ -45,7 +45,7 @@ def absent_as_no_items(value: Any) -> Any:
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
 
 
 class Platform(_Document):

@@ -41,10 +41,13 @@ def split(rootfs: Rootfs) -> tuple[Layer, ...]:
 
 
 def layer_blob(layer: Layer, store: Store, mtime_limit: int) -> Blob:
-    """The layer's compressed blob in the store: found by content, or written now.
+    """The layer's compressed blob in the store: as it was written, or found by content, or written now.
 
     Raises `StoreError` for content that is damaged.
     """
+    if layer.digest and store.has(hexadecimal(layer.digest)):
+        size = store.blob(hexadecimal(layer.digest)).stat().st_size
+        return Blob(digest=layer.digest, diff_id=layer.diff_id, size=size)
     key = content_key(layer.rootfs.values(), mtime_limit)
     blob = _known(store, key)
     if blob is None:

@@ -16,5 +16,10 @@ class Strict(BaseModel):
     """Frozen, no unknown keys, no coercion; keys are spelt `kebab-case` in YAML and JSON."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=kebab, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=kebab,
+        populate_by_name=True,
+        defer_build=True,
     )

@@ -208,9 +208,8 @@ class Rootfs(Mapping[str, Entry]):
         merged = dict(self._entries)
         for entry in entries:
             merged[entry.path] = entry
-            for parent in parents(entry.path):
-                if parent in merged:
-                    break  # and so are those above it
+            parent = entry.path
+            while (cut := parent.rfind("/")) > 0 and (parent := parent[:cut]) not in merged:
                 merged[parent] = Entry(path=parent, kind=Kind.DIRECTORY, mode=0o755, mtime=entry.mtime)
         return Rootfs.of(merged.values())
 

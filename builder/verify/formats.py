@@ -4,93 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree
 
 from builder import __version__
 from builder.controls.catalogue import BY_KEY
-from builder.model.report import CheckResult, ControlResult, Outcome, Report, Severity
-from builder.verify.text import plain_text, printable
-
-
-def json_text(report: Report) -> str:
-    """The report itself, and nothing that isn't in it: it can be read back."""
-    data = report.model_dump(mode="json", by_alias=True)
-    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-# JUnit ------------------------------------------------------------------------------------------------
-
-
-def junit_text(report: Report) -> str:
-    """A test case for each audit and each live test.
-
-    The form knows passed, failed and skipped only: what is waived, not run or not assessed is skipped with
-    that word, never passed. Control characters are replaced: XML 1.0 has no way to write them.
-    """
-    top = ElementTree.Element("testsuites", name=f"{report.image}:{report.profile}")
-    cases = {
-        "audit": [audit_case(control) for control in report.controls if control.audit is not Outcome.NONE],
-        "live": [live_case(check, "live") for check in report.suites]
-        + [live_case(check, item.key, item) for item in report.controls for check in item.checks],
-    }
-    if report.not_run:
-        cases["not run"] = [skipped_case(reason) for reason in report.not_run]
-    for name, items in cases.items():
-        add_suite(top, name, items)
-    ElementTree.indent(top)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(top, encoding="unicode") + "\n"
-
-
-def add_suite(top: ElementTree.Element, name: str, cases: list[ElementTree.Element]) -> None:
-    counts = {kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "skipped")}
-    suite = ElementTree.SubElement(
-        top,
-        "testsuite",
-        name=name,
-        tests=str(len(cases)),
-        failures=str(counts["failure"]),
-        errors="0",
-        skipped=str(counts["skipped"]),
-    )
-    suite.extend(cases)
-
-
-def audit_case(control: ControlResult) -> ElementTree.Element:
-    case = ElementTree.Element("testcase", classname="audit", name=f"{control.key}: {control.title}")
-    lines = [finding.message for finding in control.findings]
-    return concluded(case, control.audit, "\n".join(lines), control)
-
-
-def live_case(check: CheckResult, group: str, control: ControlResult | None = None) -> ElementTree.Element:
-    case = ElementTree.Element("testcase", classname=group, name=check.name, time=f"{check.seconds:.3f}")
-    outcome = check.outcome
-    if control is not None and control.live is Outcome.WAIVED and outcome is Outcome.FAILED:
-        outcome = Outcome.WAIVED
-    return concluded(case, outcome, check.message, control)
-
-
-def concluded(
-    case: ElementTree.Element, outcome: Outcome, text: str, control: ControlResult | None
-) -> ElementTree.Element:
-    text = printable(text)
-    if outcome is Outcome.FAILED:
-        kind = control.severity.value if control else "live"
-        failure = ElementTree.SubElement(case, "failure", message=text.partition("\n")[0], type=kind)
-        failure.text = text
-    elif outcome is not Outcome.PASSED:
-        reason = control.waiver if control and outcome is Outcome.WAIVED else text
-        ElementTree.SubElement(case, "skipped", message=f"{outcome}: {reason}" if reason else str(outcome))
-    return case
-
-
-def skipped_case(reason: str) -> ElementTree.Element:
-    name, _, why = reason.partition(": ")
-    case = ElementTree.Element("testcase", classname="not run", name=printable(name))
-    ElementTree.SubElement(case, "skipped", message=printable(why or reason))
-    return case
-
-
-# SARIF ------------------------------------------------------------------------------------------------
+from builder.model.report import ControlResult, Outcome, Report, Severity
+from builder.verify.report import json_text
+from builder.verify.text import plain_text
 
 LEVELS = {
     Severity.LOW: "note",
@@ -174,6 +93,12 @@ def location(report: Report, path: str) -> dict[str, Any]:
     """The path inside the image; of the image as a whole, the definition that it was made of."""
     uri = quote(path) if path else f"images/{report.image}/image.yaml"
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}
+
+
+def junit_text(report: Report) -> str:
+    from builder.verify import junit  # noqa: PLC0415 - XML takes long to import, and few ask for it
+
+    return junit.junit_text(report)
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {

@@ -1,5 +1,6 @@
 """One report out of what was enforced, audited and seen live. Pure."""
 
+import json
 from collections.abc import Iterable, Mapping
 
 from builder.controls.audit import Audited
@@ -116,3 +117,9 @@ def live_outcome(live: LiveResult, checks: tuple[CheckResult, ...]) -> Outcome:
         return Outcome.NONE if live.ran else Outcome.NOT_RUN
     found = {check.outcome for check in checks}
     return next(outcome for outcome in WORST_FIRST if outcome in found)
+
+
+def json_text(report: Report) -> str:
+    """The report itself, and nothing that isn't in it: it can be read back."""
+    data = report.model_dump(mode="json", by_alias=True)
+    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
