@@ -15,7 +15,7 @@ from builder.controls.harden import harden
 from builder.errors import ArchiveError, InputError
 from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
-from builder.image.layers import layer_blob, split
+from builder.image.layers import layer_blob, split, undated
 from builder.image.layout import read_layout
 from builder.image.memory import Memory
 from builder.locks import current_lock, gather
@@ -62,6 +62,7 @@ def make(place: Workplace, plan: Plan, platform: str) -> Made:
 
 def packed(image: Image, store: Store) -> Image:
     """The image cut into layers whose blobs lie in the store."""
+    image = image.replace(rootfs=undated(image.rootfs))
     layers = []
     for layer in split(image.rootfs):
         blob = layer_blob(layer, store, image.config.created)

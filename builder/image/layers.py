@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from builder.errors import StoreError
@@ -12,32 +13,70 @@ from builder.model.image import Layer
 from builder.model.tree import Entry, Kind, Owner, Rootfs, parents
 from builder.packages.store import Store
 
-LAYERS = ("system", "python", "app")
-"""Lowest first: the distribution's packages change least, the image's own files most."""
-_LAYER_OF = {"wheel": "python", "file": "app"}
+BIG = 16 << 20
+"""Bytes of files from which on a wheel gets a layer of its own: a bump of another one doesn't move it."""
+MOST_WHEELS = 32
+"""Layers of single wheels. Engines mount 127 layers at most, and each costs time at every start."""
+_FIRST, _LAST = ("system",), ("python", "configuration", "app")
+_CONFIGURATION = frozenset({"accounts", "ca-bundle", "controls", "mount-point"})
+"""What Temper writes for one image under one profile, and would change a layer that others share."""
 _IMPLIED = Owner(kind="temper", name="tree")
 """Of directories that are only there because something lies in them (`Rootfs.with_entries`)."""
 _FORMAT = "1"
 """To be raised with every change of what `write_layer` writes."""
 
 
-def split(rootfs: Rootfs) -> tuple[Layer, ...]:
-    """`system`, `python` and `app`, each with its parent directories; empty ones are left out.
+def undated(rootfs: Rootfs) -> Rootfs:
+    """The tree with its directories at time 0.
 
-    A directory that nobody brought goes with what lies in it, so that a new folder in the image's own files
-    leaves the layers below as they are.
+    Each layer holds the folders above its files. With times they would change whenever any package below
+    does, and a wheel's layer would not be the same in two images.
     """
-    parts: dict[str, dict[str, Entry]] = {name: {} for name in LAYERS}
+    return Rootfs(
+        {
+            path: entry if entry.kind is not Kind.DIRECTORY or not entry.mtime else entry.replace(mtime=0)
+            for path, entry in rootfs.items()
+        }
+    )
+
+
+def split(rootfs: Rootfs) -> tuple[Layer, ...]:
+    """One layer per concern, each with its parent directories; empty ones are left out.
+
+    The distribution's packages, big wheels by name, the other wheels, what Temper writes, and the image's
+    own files, which change most. A directory that nobody brought goes with what lies in it, so that a new
+    folder in the image's own files leaves the layers below as they are.
+    """
+    wheels = _big_wheels(rootfs)
+    parts: dict[str, dict[str, Entry]] = {name: {} for name in (*_FIRST, *wheels.values(), *_LAST)}
     filled: set[str] = set()
     for entry in reversed(list(rootfs.values())):  # children first
         if entry.owner == _IMPLIED and entry.kind is Kind.DIRECTORY and entry.path in filled:
             continue
-        part = parts[_LAYER_OF.get(entry.owner.kind, "system")]
+        part = parts[_layer_of(entry.owner, wheels)]
         part[entry.path] = entry
         for parent in parents(entry.path):
             filled.add(parent)
             part[parent] = rootfs[parent]
     return tuple(Layer(name=name, rootfs=Rootfs.of(part.values())) for name, part in parts.items() if part)
+
+
+def _layer_of(owner: Owner, wheels: Mapping[str, str]) -> str:
+    if owner.kind == "wheel":
+        return wheels.get(owner.name, "python")
+    if owner.kind == "file":
+        return "app"
+    return "configuration" if owner.kind == "temper" and owner.name in _CONFIGURATION else "system"
+
+
+def _big_wheels(rootfs: Rootfs) -> dict[str, str]:
+    """The layers' names by the wheels', in the order of the latter."""
+    sizes: Counter[str] = Counter()
+    for entry in rootfs.values():
+        if entry.owner.kind == "wheel":
+            sizes[entry.owner.name] += entry.size
+    largest = sorted((-size, name) for name, size in sizes.items() if size >= BIG)[:MOST_WHEELS]
+    return {name: f"python-{name}" for _, name in sorted(largest, key=lambda one: one[1])}
 
 
 def layer_blob(layer: Layer, store: Store, mtime_limit: int) -> Blob:

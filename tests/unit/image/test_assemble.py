@@ -36,7 +36,7 @@ def test_the_layout_is_one_by_the_specification(image: Image, store: Store, tmp_
     manifest = json.loads(files[f"blobs/sha256/{made.digest[7:]}"])
     assert [layer["digest"] for layer in manifest["layers"]] == [layer.digest for layer in made.layers]
     assert made.size == sum(layer["size"] for layer in manifest["layers"])
-    assert len(files) == 2 + 1 + 1 + 3
+    assert len(files) == 2 + 1 + 1 + 4
 
 
 def test_the_config_is_what_engines_read(image: Image, store: Store, tmp_path: Path) -> None:
@@ -70,6 +70,7 @@ def test_the_config_is_what_engines_read(image: Image, store: Store, tmp_path: P
         "history": [
             {**step, "created_by": "temper: layer system"},
             {**step, "created_by": "temper: layer python"},
+            {**step, "created_by": "temper: layer configuration"},
             {**step, "created_by": "temper: layer app"},
         ],
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in made.layers]},
@@ -113,7 +114,12 @@ def test_the_bytes_do_not_depend_on_umask_time_zone_locale_or_folder(
 def test_layers_are_linked_and_not_copied(image: Image, store: Store, tmp_path: Path) -> None:
     made = assemble(image, store, tmp_path / "oci", name=NAME)
     names = link_layers(made, store, tmp_path / "definition")
-    assert names == ("layers/01-system.tar.gz", "layers/02-python.tar.gz", "layers/03-app.tar.gz")
+    assert names == (
+        "layers/01-system.tar.gz",
+        "layers/02-python.tar.gz",
+        "layers/03-configuration.tar.gz",
+        "layers/04-app.tar.gz",
+    )
     for name, layer in zip(names, made.layers, strict=True):
         blob = tmp_path / "oci/blobs/sha256" / layer.digest[7:]
         assert (tmp_path / "definition" / name).samefile(blob)

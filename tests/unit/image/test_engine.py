@@ -181,7 +181,7 @@ def test_the_stream_for_docker_load_is_an_archive_as_docker_saves_them(image, st
     with tarfile.open(path) as archive:
         names = archive.getnames()
     assert names[0] == "manifest.json"
-    assert names[2:] == ["000/layer.tar", "001/layer.tar", "002/layer.tar"]
+    assert names[2:] == ["000/layer.tar", "001/layer.tar", "002/layer.tar", "003/layer.tar"]
     back = read_archive(path)
     assert [layer.diff_id for layer in back.layers] == [layer.diff_id for layer in made.layers]
 

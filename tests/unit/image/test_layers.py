@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import StoreError
-from builder.image.layers import content_key, layer_blob, split
+from builder.image.layers import BIG, MOST_WHEELS, content_key, layer_blob, split, undated
 from builder.model.image import Image, Layer
 from builder.model.tree import Entry, Kind, Owner, Rootfs, Slice
 from builder.packages.store import Store
@@ -14,8 +14,9 @@ LIMIT = 1_700_000_000
 
 def test_packages_wheels_and_own_files_are_layers_of_their_own(image: Image) -> None:
     layers = {layer.name: set(layer.rootfs) for layer in split(image.rootfs)}
-    assert list(layers) == ["system", "python", "app"]
-    assert {"usr/bin/tool", "etc/shadow", "bin"} <= layers["system"]
+    assert list(layers) == ["system", "python", "configuration", "app"]
+    assert {"usr/bin/tool", "bin"} <= layers["system"]
+    assert layers["configuration"] == {"etc", "etc/shadow"}
     assert layers["app"] == {"app", "app/server.py", "app/data", "app/empty"}
     assert layers["python"] == {
         *("usr", "usr/local", "usr/local/lib", "usr/local/lib/python3.13"),
@@ -40,6 +41,58 @@ def test_a_new_folder_of_own_files_leaves_the_layers_below_alone(image: Image) -
     more = image.rootfs.with_entries([own.replace(path="app/new/folder/x")])
     before, after = split(image.rootfs), split(more)
     assert [layer.rootfs for layer in before[:2]] == [layer.rootfs for layer in after[:2]]
+
+
+def wheel(name: str, size: int, version: str = "1") -> list[Entry]:
+    owner = Owner(kind="wheel", name=name, version=version)
+    content = Slice(path=Path(name), offset=0, size=size, sha256=f"{name}-{version}")
+    entry = Entry(path=f"{PACKAGES}/{name}.so", kind=Kind.FILE, mode=0o644, content=content, owner=owner)
+    folder = Entry(path=PACKAGES, kind=Kind.DIRECTORY, mode=0o755, owner=owner)
+    return [folder, entry]
+
+
+PACKAGES = "usr/local/lib/python3.13/dist-packages"
+
+
+def keys(rootfs: Rootfs) -> dict[str, str]:
+    return {layer.name: content_key(layer.rootfs.values(), LIMIT) for layer in split(undated(rootfs))}
+
+
+def test_a_big_wheel_has_a_layer_of_its_own_and_small_ones_share_theirs() -> None:
+    tree = Rootfs().with_entries(
+        [*wheel("torch", BIG), *wheel("numpy", BIG + 1), *wheel("idna", BIG - 1), *wheel("six", 1)]
+    )
+    layers = {layer.name: [path for path in layer.rootfs if path.endswith(".so")] for layer in split(tree)}
+    assert layers == {
+        "python-numpy": [f"{PACKAGES}/numpy.so"],
+        "python-torch": [f"{PACKAGES}/torch.so"],
+        "python": [f"{PACKAGES}/idna.so", f"{PACKAGES}/six.so"],
+    }
+
+
+def test_a_bump_of_one_wheel_moves_its_layer_alone(image: Image) -> None:
+    others = [*image.rootfs.values(), *wheel("numpy", BIG), *wheel("six", 1)]
+    before = keys(Rootfs().with_entries([*others, *wheel("torch", BIG)]))
+    after = keys(Rootfs().with_entries([*others, *wheel("torch", BIG, "2")]))
+    assert [name for name in before if before[name] != after[name]] == ["python-torch"]
+
+
+def test_the_same_wheel_is_the_same_layer_in_two_images(image: Image) -> None:
+    """Whatever lies beside it, and whenever the folders above it were made."""
+    one = keys(Rootfs().with_entries([*image.rootfs.values(), *wheel("torch", BIG)]))
+    folders = [Entry(path="usr", kind=Kind.DIRECTORY, mode=0o755, mtime=77)]
+    other = keys(Rootfs().with_entries([*folders, *wheel("torch", BIG), *wheel("other", 3)]))
+    assert one["python-torch"] == other["python-torch"]
+
+
+def test_a_hundred_big_wheels_are_not_a_hundred_layers() -> None:
+    tree = Rootfs().with_entries(
+        [entry for number in range(100) for entry in wheel(f"w{number:03}", BIG + number)]
+    )
+    layers = split(tree)
+    assert len(layers) == MOST_WHEELS + 1
+    assert [layer.name for layer in layers[:2]] == ["python-w068", "python-w069"]  # the largest
+    assert layers[-1].name == "python"
 
 
 def test_an_empty_layer_is_left_out() -> None:

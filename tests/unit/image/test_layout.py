@@ -36,9 +36,14 @@ def test_what_was_written_is_read_back(image: Image, store: Store, oci: Path, pl
     assert [plain(entry) for entry in back.rootfs.values()] == wanted
     # Labels come sorted, ports in numeric order; everything else as it was.
     assert back.config == image.config
-    assert [layer.name for layer in back.layers] == ["system", "python", "app"]
-    assert [layer.problems for layer in back.layers] == [(), (), ()]
-    assert back.history == ("temper: layer system", "temper: layer python", "temper: layer app")
+    assert [layer.name for layer in back.layers] == ["system", "python", "configuration", "app"]
+    assert [layer.problems for layer in back.layers] == [(), (), (), ()]
+    assert back.history == (
+        "temper: layer system",
+        "temper: layer python",
+        "temper: layer configuration",
+        "temper: layer app",
+    )
 
 
 def test_digests_and_sizes_are_those_that_assemble_told(image: Image, store: Store, tmp_path: Path) -> None:
