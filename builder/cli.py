@@ -412,6 +412,62 @@ def seccomp(context: click.Context, /, image: str, profile: str, form: str, **op
 
 
 @cli.command()
+@click.argument("first")
+@click.argument("second")
+@with_options(PROFILE, PLATFORM, AS_JSON)
+@click.option("--exit-code", is_flag=True, help="End with 1 where the images differ.")
+@click.pass_context
+def diff(
+    context: click.Context,
+    first: str,
+    second: str,
+    profile: str,
+    platform: str | None,
+    as_json: bool,
+    exit_code: bool,
+) -> None:
+    """Say what changes from image FIRST to SECOND, and what a client has to pull again.
+
+    Each is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes.
+    """
+    from builder import comparison
+    from builder.finding import Wanted, found
+
+    place, wanted = workplace(context, locked=True), Wanted(profile=profile, platform=platform)
+    with found(place, first, wanted) as old, found(place, second, wanted) as new:
+        data = comparison.compare(old.image, new.image, (old.name, new.name))
+    if as_json:
+        say_json(data)
+    else:
+        say(comparison.compare_text(data))
+    if exit_code and not data["same"]:
+        sys.exit(1)
+
+
+@cli.command("explain-size")
+@click.argument("reference")
+@with_options(PROFILE, PLATFORM, AS_JSON)
+@click.pass_context
+def explain_size(
+    context: click.Context, reference: str, profile: str, platform: str | None, as_json: bool
+) -> None:
+    """Show where an image's bytes are: by layer, by package, by type of file.
+
+    REFERENCE is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes.
+    """
+    from builder import sizes
+    from builder.finding import Wanted, found
+
+    wanted = Wanted(profile=profile, platform=platform)
+    with found(workplace(context, locked=True), reference, wanted) as one:
+        data = sizes.sizes(one.image, one.name)
+    if as_json:
+        say_json(data)
+    else:
+        say(sizes.sizes_text(data))
+
+
+@cli.command()
 @click.argument("control")
 @AS_JSON
 def explain(control: str, as_json: bool) -> None:

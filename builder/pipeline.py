@@ -66,7 +66,7 @@ def packed(image: Image, store: Store) -> Image:
     layers = []
     for layer in split(image.rootfs):
         blob = layer_blob(layer, store, image.config.created)
-        layers.append(replace(layer, digest=blob.digest, diff_id=blob.diff_id))
+        layers.append(replace(layer, digest=blob.digest, diff_id=blob.diff_id, size=blob.size))
     return image.replace(layers=tuple(layers))
 
 

@@ -1,7 +1,7 @@
 """What `temper list`, `plan` and `explain` answer: as plain data, and as text for people. Pure."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from builder import resources
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 Rows = Sequence[tuple[str, ...]]
 
 
-def table(rows: Rows, indent: str = "  ") -> str:
-    """Columns as wide as their widest cell; the last one is left ragged."""
+def table(rows: Rows, indent: str = "  ", right: Collection[int] = ()) -> str:
+    """Columns as wide as their widest cell; the last one is left ragged. `right` are columns of numbers."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append((indent + "  ".join(cells)).rstrip())
     return "\n".join(lines)
 

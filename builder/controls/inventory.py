@@ -38,8 +38,8 @@ class Inventory:
     broken: list[str] = field(default_factory=list)
     """Files in status.d that no scanner would understand."""
     wheels: list[Wheel] = field(default_factory=list)
-    files: set[str] = field(default_factory=set)
-    """Every path that a package or a wheel claims."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Every path that a package or a wheel claims, and which: `deb libc6`, `wheel numpy`."""
     hashes: dict[str, str] = field(default_factory=dict)
     """Path -> sha256 (urlsafe base64, unpadded) that a wheel's RECORD has for it."""
 
@@ -63,7 +63,9 @@ def inventory(image: Image) -> Inventory:
 def _note_dpkg(found: Inventory, entry: Entry) -> None:
     folder, _, name = entry.path.rpartition("/")
     if name.endswith((".md5sums", ".list")) and folder in (STATUS_FOLDER, INFO_FOLDER):
-        found.files.update(_dpkg_paths(text_of(entry), has_sums=name.endswith(".md5sums")))
+        package = f"deb {name.rpartition('.')[0].partition(':')[0]}"
+        paths = _dpkg_paths(text_of(entry), has_sums=name.endswith(".md5sums"))
+        found.files.update(dict.fromkeys(paths, package))
     elif folder == STATUS_FOLDER:
         if not _note_stanza(found, text_of(entry)):
             found.broken.append(entry.path)
@@ -95,14 +97,15 @@ def _note_wheel(found: Inventory, rootfs: Rootfs, entry: Entry) -> None:
     found.wheels.append(Wheel(name=normal(match["name"]), version=match["version"], folder=entry.path))
     record = rootfs.get(f"{entry.path}/RECORD")
     if record is not None and record.kind is Kind.FILE:
-        _note_record(found, entry.path.rpartition("/")[0], text_of(record))
+        wheel = f"wheel {normal(match['name'])}"
+        _note_record(found, entry.path.rpartition("/")[0], text_of(record), wheel)
 
 
-def _note_record(found: Inventory, base: str, text: str) -> None:
+def _note_record(found: Inventory, base: str, text: str, wheel: str) -> None:
     for line in text.splitlines():
         path, _, rest = _unquoted(line)
         place = _joined(base, path)
-        found.files.add(place)
+        found.files[place] = wheel
         if rest.startswith("sha256="):
             found.hashes[place] = rest[7:].partition(",")[0]
 

@@ -75,7 +75,7 @@ def link_blob(store: Store, digest: str, target: Path) -> None:
 
 
 def _as_written(layer: Layer, blob: Blob) -> Layer:
-    return replace(layer, digest=blob.digest, diff_id=blob.diff_id)
+    return replace(layer, digest=blob.digest, diff_id=blob.diff_id, size=blob.size)
 
 
 def _digest(data: bytes) -> str:

@@ -97,6 +97,7 @@ class _Shared:
             rootfs=own_tree(change),
             digest=held.digest,
             diff_id=held.diff_id,
+            size=span.size,
             problems=held.problems,
         )
 

@@ -73,6 +73,8 @@ class Layer:
     """`sha256:...` of the blob as stored; empty before it is written."""
     diff_id: str = ""
     """`sha256:...` of the uncompressed tar."""
+    size: int = 0
+    """Bytes of the blob as stored."""
     problems: tuple[str, ...] = ()
     """What made the archive unsafe (duplicate or escaping names, ...), each naming the entry."""
 

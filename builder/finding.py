@@ -1,0 +1,51 @@
+"""A finished image by whatever name a person has for it: one of ours, or any other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import InputError
+from builder.image.layout import read_layout
+from builder.image.memory import Memory
+from builder.pipeline import output_folder
+from builder.reference import Opened, opened
+from builder.stages import LAYOUT
+from builder.workplace import Workplace, chosen_platform
+from builder.workplace import plan as make_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which of an image's forms is meant."""
+
+    profile: str = "hardened"
+    """Of our own images."""
+    platform: str | None = None
+
+
+@contextmanager
+def found(place: Workplace, reference: str, wanted: Wanted) -> Iterator[Opened]:
+    """Reads the image; its contents can be read again as long as the block runs.
+
+    The name of an image with an image.yaml means what `build` left in its default folder. Raises what
+    `opened` does, and `InputError` for an image of ours that was not built yet.
+    """
+    known = place.workspace.images()
+    if reference in known:
+        yield built(place, reference, wanted)
+        return
+    with opened(reference, place.store, place.progress, wanted.platform, known) as other:
+        yield other
+
+
+def built(place: Workplace, name: str, wanted: Wanted) -> Opened:
+    plan = make_plan(place, name, wanted.profile)
+    platform = chosen_platform(plan, wanted.platform)
+    folder = output_folder(plan, platform, None)
+    if not (folder / LAYOUT).is_dir():
+        raise InputError(
+            f"{folder / LAYOUT}: no such image; run `temper build {name} --profile {wanted.profile}` first"
+        )
+    image = read_layout(folder / LAYOUT, platform, Memory(store=place.store))
+    return Opened(image=image, name=f"{name} ({wanted.profile})", place=Path(folder))
