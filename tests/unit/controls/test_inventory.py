@@ -41,7 +41,8 @@ def test_dpkg_lists_and_sums_name_files() -> None:
             file("var/lib/dpkg/info/b.md5sums", f"{'0' * 32}  usr/lib/b.so\n{'0' * 32}  lib/c.so\n"),
         )
     )
-    assert found.files >= {"etc/a.conf", "usr/lib/b.so", "usr/lib/c.so"}
+    assert set(found.files) >= {"etc/a.conf", "usr/lib/b.so", "usr/lib/c.so"}
+    assert found.files["usr/lib/b.so"].startswith("deb ")
     assert "lib/c.so" not in found.files
 
 
@@ -58,7 +59,7 @@ def test_dpkg_lists_and_sums_name_files() -> None:
 def test_record_names_files(line: str, path: str) -> None:
     info = f"{SITE}/Demo_Tool-1.0.dist-info"
     found = inventory(with_files(file(f"{info}/RECORD", line + "\n")))
-    assert found.files == {path}
+    assert found.files == {path: "wheel demo-tool"}
     assert found.wheels == [Wheel(name="demo-tool", version="1.0", folder=info)]
 
 
