@@ -55,6 +55,7 @@ def make(place: Workplace, plan: Plan, platform: str) -> Made:
     return Made(
         image=packed(hardened.image, place.store),
         changes=dict(hardened.changes),
+        pruned=hardened.pruned,
         section=section,
         contract=make_contract(plan, tag_of(plan), hardened.image.config.user),
     )
@@ -152,6 +153,7 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
         lock=made.section,
         audits=audits,
         changes=made.changes,
+        pruned=made.pruned,
         live=live,
         tag=made.contract.image if loaded else "",
     )
@@ -209,24 +211,28 @@ def finished(place: Workplace, plan: Plan, options: Options) -> Iterator[tuple[P
     with alone_in(place, folder):
         place.progress.stage("auditing")
         image = read_layout(folder / LAYOUT, platform, Memory(store=place.store))
+        changes, pruned = told_before(folder, image.digest)
         yield (
             folder,
             Made(
                 image=image,
-                changes=changes_of(folder, image.digest),
+                changes=changes,
+                pruned=pruned,
                 section=lock.platforms[platform],
                 contract=make_contract(plan, tag_of(plan), image.config.user),
             ),
         )
 
 
-def changes_of(folder: Path, digest: str) -> dict[str, tuple[str, ...]]:
-    """What hardening changed, out of the report of the build, if it speaks of this very image."""
+def told_before(folder: Path, digest: str) -> tuple[dict[str, tuple[str, ...]], int]:
+    """What hardening changed, and the bytes it took out: by the build's report, if it is on this image."""
     try:
         report = Report.model_validate_json((folder / REPORT).read_bytes())
     except (OSError, ValueError):
-        return {}
-    return {one.key: one.changed for one in report.controls} if report.digest == digest else {}
+        return {}, 0
+    if report.digest != digest:
+        return {}, 0
+    return {one.key: one.changed for one in report.controls}, report.pruned
 
 
 def write_report(folder: Path, report: Report) -> None:

@@ -38,5 +38,7 @@ class Made:
 
     image: Image
     changes: dict[str, tuple[str, ...]]
+    pruned: int
+    """Bytes of the files that hardening took out."""
     section: LockedPlatform
     contract: RunContract

@@ -22,19 +22,30 @@ class Hardened:
     image: Image
     changes: Mapping[str, tuple[str, ...]]
     """Key of the control -> what it changed, one line each. Idle controls are not there."""
+    pruned: int = 0
+    """Bytes of the files that were taken out."""
 
 
 def harden(image: Image, plan: Plan, lock: LockedPlatform | None) -> Hardened:
     """Pure. An image that was read back loses its layers and history: they no longer are what it holds."""
     context = Context(plan=plan, lock=lock)
     changes: dict[str, tuple[str, ...]] = {}
+    whole = image.rootfs
     for planned in plan.controls:
         after = BY_KEY[planned.key].enforce(image, planned.parameters, context)
         lines = tuple(differences(image, after)) if after is not image else ()
         if lines:
             changes[planned.key] = lines
         image = after
-    return Hardened(image=flattened(image) if image.layers else image, changes=changes)
+    return Hardened(
+        image=flattened(image) if image.layers else image,
+        changes=changes,
+        pruned=pruned_bytes(whole, image.rootfs),
+    )
+
+
+def pruned_bytes(before: Rootfs, after: Rootfs) -> int:
+    return sum(entry.size for path, entry in before.items() if path not in after)
 
 
 def differences(before: Image, after: Image, shown: int = SHOWN) -> Iterator[str]:

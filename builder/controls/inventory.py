@@ -29,6 +29,8 @@ class Wheel:
     version: str
     folder: str
     """The .dist-info folder."""
+    paths: list[str] = field(default_factory=list, compare=False, repr=False)
+    """What its RECORD lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +96,27 @@ def _note_wheel(found: Inventory, rootfs: Rootfs, entry: Entry) -> None:
     match = DIST_INFO.search(entry.path)
     if match is None:
         return
-    found.wheels.append(Wheel(name=normal(match["name"]), version=match["version"], folder=entry.path))
+    wheel = Wheel(name=normal(match["name"]), version=match["version"], folder=entry.path)
+    found.wheels.append(wheel)
     record = rootfs.get(f"{entry.path}/RECORD")
     if record is not None and record.kind is Kind.FILE:
-        wheel = f"wheel {normal(match['name'])}"
         _note_record(found, entry.path.rpartition("/")[0], text_of(record), wheel)
 
 
-def _note_record(found: Inventory, base: str, text: str, wheel: str) -> None:
+def record_rows(folder: str, text: str) -> Iterator[tuple[str, str]]:
+    """The path that each line of a RECORD in this .dist-info folder stands for, and the line."""
+    base = folder.rpartition("/")[0]
+    for line in text.splitlines():
+        yield _joined(base, _unquoted(line)[0]), line
+
+
+def _note_record(found: Inventory, base: str, text: str, wheel: Wheel) -> None:
+    owner = f"wheel {wheel.name}"
     for line in text.splitlines():
         path, _, rest = _unquoted(line)
         place = _joined(base, path)
-        found.files[place] = wheel
+        wheel.paths.append(place)
+        found.files[place] = owner
         if rest.startswith("sha256="):
             found.hashes[place] = rest[7:].partition(",")[0]
 

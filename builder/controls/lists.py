@@ -183,6 +183,25 @@ PRUNED_SUFFIXES = {
     "~": "is what an editor left",
 }
 
+PYTHON_PACKAGES = ("dist-packages/", "site-packages/")
+PRUNED_IN_WHEELS = {
+    ".a": "is a static library, for linkers",
+    ".cmake": "is for compilers",
+    ".cuh": "is a header, for compilers",
+    ".h": "is a header, for compilers",
+    ".hh": "is a header, for compilers",
+    ".hpp": "is a header, for compilers",
+    ".hxx": "is a header, for compilers",
+    ".pc": "is for compilers",
+    ".pxd": "is a header, for compilers",
+}
+"""What wheels carry for those who build on top of them. Type stubs stay: some packages read their own."""
+PRUNED_WHEEL_FOLDER = "tests"
+"""Inside a package; one that is called so by itself is somebody's own."""
+
+INTERPRETER_TESTS = ("_ctypes_test", "_test", "_xxtestfuzz", "xxlimited", "xxsubtype")
+"""Beginnings of modules of the standard library that only its own tests import."""
+
 DOCUMENTATION = "usr/share/doc/"
 KEPT_DOCUMENTATION = ("COPYING", "LICENCE", "LICENSE", "NOTICE", "copyright")
 """Beginnings of file names: licences oblige to ship their text, and scanners read Debian's."""

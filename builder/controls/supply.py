@@ -7,8 +7,16 @@ from pydantic import Field
 
 from builder.controls.edit import flattened, with_rootfs
 from builder.controls.frame import Context, Control, NoParameters
-from builder.controls.inventory import OTHER_DATABASES, STATUS_FILE, STATUS_FOLDER, inventory, normal
-from builder.controls.passwd import read_text
+from builder.controls.inventory import (
+    DIST_INFO,
+    OTHER_DATABASES,
+    STATUS_FILE,
+    STATUS_FOLDER,
+    inventory,
+    normal,
+    record_rows,
+)
+from builder.controls.passwd import read_text, text_of
 from builder.controls.programs import inside
 from builder.controls.references import cidg, cis, cwe, nist, oci, srg
 from builder.controls.survey import hidden
@@ -16,7 +24,7 @@ from builder.model.base import Strict
 from builder.model.image import Image
 from builder.model.report import Finding, Severity
 from builder.model.spec import Strings
-from builder.model.tree import Kind, Rootfs, parents
+from builder.model.tree import Bytes, Entry, Kind, Rootfs, parents
 
 
 class SafeArchive(Control[NoParameters]):
@@ -88,9 +96,31 @@ class ScannerMetadata(Control[NoParameters]):
         "Without os-release and package records a vulnerability scanner reports nothing and exits 0: the "
         "image looks clean because it can't be read."
     )
-    remedy = "keep os-release, /var/lib/dpkg/status.d (or status) and the .dist-info folders of wheels"
+    remedy = (
+        "keep os-release, /var/lib/dpkg/status.d (or status) and the .dist-info folders of wheels; a RECORD "
+        "lists what is there"
+    )
     severity = Severity.HIGH
     references = (cis("4.4"), srg("SRG-APP-000516-CTR-001335"), nist("4.1.1"))
+
+    def enforce(self, image: Image, parameters: NoParameters, context: Context) -> Image:
+        """What other controls took out of a wheel is taken out of its RECORD too."""
+        rootfs = image.rootfs
+        folders = [path for path in rootfs if path.endswith(".dist-info") and DIST_INFO.search(path)]
+        honest = [entry for folder in folders if (entry := self._honest(rootfs, folder)) is not None]
+        return with_rootfs(image, rootfs.with_entries(honest)) if honest else image
+
+    def _honest(self, rootfs: Rootfs, folder: str) -> Entry | None:
+        """The wheel's RECORD without the files that are gone; `None` where none is."""
+        record = rootfs.get(f"{folder}/RECORD")
+        if record is None or record.content is None:
+            return None
+        rows = [*record_rows(folder, text_of(record))]
+        kept = [line for path, line in rows if path in rootfs]
+        if len(kept) == len(rows):
+            return None
+        text = "".join(f"{line}\n" for line in kept)
+        return record.replace(content=Bytes(text.encode("utf-8", "surrogateescape")))
 
     def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
         rootfs = image.rootfs
@@ -104,6 +134,10 @@ class ScannerMetadata(Control[NoParameters]):
             for name in ("METADATA", "RECORD"):
                 if f"{wheel.folder}/{name}" not in rootfs:
                     yield Finding(message=f"{wheel.folder} has no {name}", path=wheel.folder)
+            gone = sum(path not in rootfs for path in wheel.paths)
+            if gone:
+                path, files = f"{wheel.folder}/RECORD", "file" if gone == 1 else "files"
+                yield Finding(message=f"{path} lists {gone} {files} that the image doesn't have", path=path)
 
     def _release(self, rootfs: Rootfs) -> Iterator[Finding]:
         text = read_text(rootfs, "etc/os-release")

@@ -12,13 +12,17 @@ from builder.controls.lists import (
     CHARSETS,
     DOCUMENTATION,
     DOWNLOAD_TOOLS,
+    INTERPRETER_TESTS,
     KEPT_CHARSETS,
     KEPT_DOCUMENTATION,
     PACKAGE_MANAGERS,
+    PRUNED_IN_WHEELS,
     PRUNED_NAMES,
     PRUNED_PATHS,
     PRUNED_SUFFIXES,
+    PRUNED_WHEEL_FOLDER,
     PYTHON_INSTALLERS,
+    PYTHON_PACKAGES,
     SHELL_PROGRAMS,
 )
 from builder.controls.programs import inside, topmost
@@ -179,7 +183,7 @@ class LeanTree(Control[LeanParameters]):
             folder, _, name = path.rpartition("/")
             if name in PRUNED_NAMES:
                 yield path, PRUNED_NAMES[name]
-            elif entry.kind is not Kind.DIRECTORY and (reason := useless(folder, name, entry)):
+            elif reason := useless(folder, name, entry) or useless_in_wheel(folder, name, entry):
                 yield path, reason
 
     def _listed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
@@ -197,10 +201,33 @@ class LeanTree(Control[LeanParameters]):
 
 
 SUFFIXES = tuple(PRUNED_SUFFIXES)
+WHEEL_SUFFIXES = tuple(PRUNED_IN_WHEELS)
+
+
+def below_packages(folder: str) -> str | None:
+    """`usr/lib/python3/dist-packages/numpy/core` -> `numpy/core`; `None` outside of Python's packages."""
+    if "-packages" not in folder:  # most aren't, and there are many
+        return None
+    whole = f"{folder}/"
+    return next((whole.partition(place)[2] for place in PYTHON_PACKAGES if place in whole), None)
+
+
+def useless_in_wheel(folder: str, name: str, entry: Entry) -> str | None:
+    """What a package brings for compilers and for its own developers."""
+    package = below_packages(folder)
+    if package is None:
+        return None
+    if entry.kind is Kind.DIRECTORY:
+        return "is a package's tests of itself" if package and name == PRUNED_WHEEL_FOLDER else None
+    if name.endswith(WHEEL_SUFFIXES):
+        return next(why for suffix, why in PRUNED_IN_WHEELS.items() if name.endswith(suffix))
+    return None
 
 
 def useless(folder: str, name: str, entry: Entry) -> str | None:
     """Why a file serves no process, by its name and place."""
+    if entry.kind is Kind.DIRECTORY:
+        return None
     if name.endswith(SUFFIXES):
         return next(why for suffix, why in PRUNED_SUFFIXES.items() if name.endswith(suffix))
     if (
@@ -209,6 +236,8 @@ def useless(folder: str, name: str, entry: Entry) -> str | None:
         and not name.startswith(KEPT_DOCUMENTATION)
     ):
         return "is documentation"
+    if folder.endswith("/lib-dynload") and name.startswith(INTERPRETER_TESTS):
+        return "is for the interpreter's tests of itself"
     if folder.endswith(CHARSETS) and folder.startswith("usr/lib") and name not in KEPT_CHARSETS:
         return "is a character set that no locale of the image uses"
     return None

@@ -109,6 +109,8 @@ class Report(Strict):
     """Compressed layers, bytes."""
     unpacked: int
     """Sum of file sizes, bytes."""
+    pruned: int = 0
+    """Bytes of the files that hardening took out; 0 where it isn't known."""
     layers: int
     files: int
     packages: tuple[PackageRow, ...]

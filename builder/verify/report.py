@@ -26,6 +26,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
     changes: Mapping[str, tuple[str, ...]],
     live: LiveResult,
     tag: str,
+    pruned: int = 0,
     advice: Iterable[str] = (),
 ) -> Report:
     """`image` is as read back from disk; `tag` is empty where no engine has it. Without a lock, the packages
@@ -41,6 +42,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
         created=image.config.created_text,
         size=image.size,
         unpacked=sum(entry.size for entry in image.rootfs.files()),
+        pruned=pruned,
         layers=len(image.layers),
         files=sum(1 for entry in image.rootfs.values() if entry.kind is not Kind.DIRECTORY),
         packages=packages(lock) if lock is not None else found_packages(image),

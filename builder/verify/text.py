@@ -34,6 +34,8 @@ def head(report: Report) -> str:
     size = (
         f"{megabytes(report.size)} in {plural(report.layers, 'layer')}, {megabytes(report.unpacked)} unpacked"
     )
+    if report.pruned:
+        size += f" after {megabytes(report.pruned)} were pruned"
     rows = [
         ("image", f"{report.image}, profile {report.profile}, {report.platform}"),
         ("digest", report.digest),

@@ -611,6 +611,36 @@ SURFACE = (
     ),
     mutant(
         "lean-tree",
+        "a wheel's tests",
+        both(
+            put(file(f"{SITE}/demo/tests/test_demo.py")),
+            append(f"{SITE}/demo-1.0.dist-info/RECORD", "demo/tests/test_demo.py,,\n"),
+        ),
+        f"{SITE}/demo/tests is a package's tests of itself (1 files)",
+    ),
+    mutant(
+        "lean-tree",
+        "a wheel's static library",
+        both(
+            put(file(f"{SITE}/demo/libdemo.a")),
+            append(f"{SITE}/demo-1.0.dist-info/RECORD", "demo/libdemo.a,,\n"),
+        ),
+        f"{SITE}/demo/libdemo.a is a static library, for linkers",
+    ),
+    mutant(
+        "lean-tree",
+        "the interpreter's tests",
+        both(
+            put(file("usr/lib/python3.13/lib-dynload/_testcapi.so")),
+            append(
+                "var/lib/dpkg/status.d/libc6.md5sums",
+                f"{'0' * 32}  usr/lib/python3.13/lib-dynload/_testcapi.so\n",
+            ),
+        ),
+        "usr/lib/python3.13/lib-dynload/_testcapi.so is for the interpreter's tests of itself",
+    ),
+    mutant(
+        "lean-tree",
         "on the profile's list",
         put(file("app/notes.txt")),
         "app/notes.txt is on the profile's list",
@@ -754,6 +784,12 @@ SUPPLY = (
         put(file("var/lib/dpkg/status.d/odd", "Package: odd\n")),
         "var/lib/dpkg/status.d/odd lacks Package, Version or Architecture",
         mended=False,
+    ),
+    mutant(
+        "scanner-metadata",
+        "stale RECORD",
+        append(f"{SITE}/demo-1.0.dist-info/RECORD", "demo/gone.py,sha256=AAA,1\n../../../bin/gone,,\n"),
+        f"{SITE}/demo-1.0.dist-info/RECORD lists 2 files that the image doesn't have",
     ),
     mutant(
         "scanner-metadata",
