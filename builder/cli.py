@@ -304,8 +304,8 @@ def audit(
     """Look at a finished image, every layer of it: one of ours, or any other.
 
     REFERENCE is the name of an image with an image.yaml (OUTPUT is where `build` wrote it then), a folder
-    with an OCI layout, an archive of `docker save`, or the name of an image or a container of the engine;
-    oci:, docker-archive:, docker: and container: before it say which.
+    with an OCI layout, an archive of `docker save` or of a layout, or the name of an image or a container
+    of the engine; oci:, docker-archive:, oci-archive:, docker: and container: before it say which.
     """
     place = workplace(context, locked=True)
     if reference in place.workspace.images():

@@ -111,6 +111,31 @@ def test_a_layout_and_an_archive_of_the_same_image_have_the_same_findings(layout
     assert any(text.endswith("layer 2 of 2, made by 'RUN rm /app/deploy.pem'") for text in hidden)
 
 
+def test_a_compressed_archive_and_a_tar_of_a_layout_are_the_same_image(
+    layout: Path, saved: Path, desk: Path
+) -> None:
+    (desk / "image.tgz").write_bytes(gzip.compress(saved.read_bytes()))
+    files = {str(path.relative_to(layout)): path.read_bytes() for path in layout.rglob("*") if path.is_file()}
+    (desk / "layout.tar.gz").write_bytes(gzip.compress(tar_of(files)))
+    for one, other in (
+        ("image.tgz", saved),
+        ("layout.tar.gz", layout),
+        ("oci-archive:layout.tar.gz", layout),
+    ):
+        found, wanted = report("audit", one), report("audit", other)
+        assert found.image == one
+        assert found.model_copy(update={"image": wanted.image}) == wanted
+    assert report("harden", "image.tgz", "-o", "one").digest == report("harden", saved, "-o", "two").digest
+    assert (desk / "build").exists() is False
+    assert not list((desk / "store/temp").iterdir())
+
+
+def test_a_hardened_archive_has_a_folder_of_its_own_name(saved: Path, desk: Path) -> None:
+    (desk / "app.tar.gz").write_bytes(gzip.compress(saved.read_bytes()))
+    temper("harden", "app.tar.gz")
+    assert [path.name for path in (desk / "build").iterdir()] == ["app-hardened-amd64"]
+
+
 @pytest.mark.parametrize("form", ["oci:image", "image", "./image"])
 def test_forms_of_a_reference(layout: Path, form: str) -> None:
     assert report("audit", form).digest == read_layout(layout).digest
