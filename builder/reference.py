@@ -28,10 +28,14 @@ class Opened:
     """An image that was read; its contents can be read again as long as the block runs."""
 
     image: Image
+    stored: Stored
+    """Its parts where they lie."""
     name: str
     """What reports call it."""
     place: Path | None = None
     """The layout or archive that it was read from; `None` for an image of the engine."""
+    identity: str = ""
+    """What the engine knows it by, where that has it."""
 
 
 @contextmanager
@@ -92,9 +96,10 @@ def archive_name(path: Path) -> str:
     return path.name.removesuffix(ending)
 
 
-def _read(stored: Stored, name: str, place: Path | None) -> Opened:
+def _read(stored: Stored, name: str, place: Path | None, identity: str = "") -> Opened:
     image = read_image(stored)
-    return Opened(image=image.replace(digest=image.digest or stored.image_id), name=name, place=place)
+    image = image.replace(digest=image.digest or stored.image_id)
+    return Opened(image=image, stored=stored, name=name, place=place, identity=identity)
 
 
 @contextmanager
@@ -159,7 +164,7 @@ def _saved(engine: "Engine", image: str, name: str, store: Store, progress: Prog
             reason = (error.strerror or str(error)).lower()
             raise StoreError(f"'{path}': can't be written: {reason}; free room or set TEMPER_STORE") from None
         progress.stage(f"reading '{name}'")
-        yield _read(find_in_archive(path, shown=name), name, None)
+        yield _read(find_in_archive(path, shown=name), name, None, image)
 
 
 _BY_FORM = {

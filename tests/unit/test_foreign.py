@@ -136,6 +136,51 @@ def test_a_hardened_archive_has_a_folder_of_its_own_name(saved: Path, desk: Path
     assert [path.name for path in (desk / "build").iterdir()] == ["app-hardened-amd64"]
 
 
+TESTS = """\
+schemaVersion: 2.0.0
+fileExistenceTests: [{name: deleted, path: /app/deploy.pem, shouldExist: false}]
+metadataTest: {workdir: /srv}
+commandTests: [{name: serves, command: serve}]
+"""
+
+
+def test_a_teams_own_tests_run_on_any_image(saved: Path, desk: Path) -> None:
+    (desk / "test.yaml").write_text(TESTS)
+    found = report("audit", saved, "--structure-test", "test.yaml")
+    assert [(check.name, check.outcome.value, check.message) for check in found.suites] == [
+        ("structure: deleted", "passed", ""),
+        ("structure: metadata", "failed", "the workdir is '/app', not '/srv'"),
+    ]
+    assert "test.yaml: commandTests: no container engine answers" in found.not_run
+
+
+def test_tests_that_ask_for_what_they_are_not_given_are_not_run(saved: Path, desk: Path) -> None:
+    (desk / "one.yaml").write_text(f"{TESTS}containerRunOptions: {{privileged: true, allocateTty: true}}\n")
+    (desk / "two.yaml").write_text("schemaVersion: 2.0.0\ncontainerRunOptions: {privileged: true}\n")
+    words = [word for name in ("one.yaml", "two.yaml") for word in ("--structure-test", name)]
+    said = [note for note in report("audit", saved, *words).not_run if ".yaml: " in note]
+    assert said == [
+        (
+            "one.yaml: commandTests: containerRunOptions.privileged: not given: "
+            "it opens this machine to the image"
+        ),
+        (
+            "one.yaml: commandTests: containerRunOptions.allocateTty: not given: "
+            "standard and error output would be one"
+        ),
+    ]
+
+
+def test_what_is_wrong_in_a_file_of_tests_is_said_before_anything_is_read(desk: Path) -> None:
+    (desk / "test.yaml").write_text(f"{TESTS}containerRunOptions: {{envFile: gone}}\n")
+    with pytest.raises(InputError) as error:
+        temper("audit", "nowhere", "--structure-test", "test.yaml")
+    assert str(error.value) == (
+        "test.yaml: containerRunOptions.envFile: 'gone' can't be read: no such file or directory; "
+        "name a file of NAME=value lines, from the working directory on"
+    )
+
+
 @pytest.mark.parametrize("form", ["oci:image", "image", "./image"])
 def test_forms_of_a_reference(layout: Path, form: str) -> None:
     assert report("audit", form).digest == read_layout(layout).digest
