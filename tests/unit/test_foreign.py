@@ -136,6 +136,31 @@ def test_a_hardened_archive_has_a_folder_of_its_own_name(saved: Path, desk: Path
     assert [path.name for path in (desk / "build").iterdir()] == ["app-hardened-amd64"]
 
 
+def test_what_to_do_is_said_for_an_image_without_image_yaml(layout: Path) -> None:
+    text = temper("audit", layout).stdout
+    told = [line.strip() for line in text.splitlines() if line.startswith("  what to do: ")]
+    assert 'what to do: write HEALTHCHECK CMD ["program", "argument"], or waive this for a batch job' in told
+    failures = text[text.index("\nFAILED ") : text.index("\nnot run\n")]
+    assert "image.yaml" not in failures
+    assert "image.lock.json" not in failures
+
+
+def test_code_scanning_is_told_the_same(layout: Path) -> None:
+    [run] = json.loads(temper("audit", "oci:image", "--format", "sarif").stdout)["runs"]
+    helps = {rule["id"]: rule["help"]["text"] for rule in run["tool"]["driver"]["rules"]}
+    assert helps["oci-labels"] == "add the label by LABEL in the Dockerfile"
+    [result] = [one for one in run["results"] if one["ruleId"] == "healthcheck"]
+    place = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert place == "oci%3Aimage"
+
+
+def test_explain_prints_what_to_do_for_both() -> None:
+    text = temper("explain", "oci-labels").stdout
+    assert "when it fails\n  add the label under `labels:` in image.yaml\n" in text
+    assert "on an image that others built\n  add the label by LABEL in the Dockerfile\n" in text
+    assert "on an image that others built" not in temper("explain", "no-setuid").stdout
+
+
 TESTS = """\
 schemaVersion: 2.0.0
 fileExistenceTests: [{name: deleted, path: /app/deploy.pem, shouldExist: false}]
