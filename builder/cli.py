@@ -20,6 +20,7 @@ from builder.errors import TemperError, ToolError
 from builder.startup import hasten
 
 if TYPE_CHECKING:
+    from builder.model.report import Report
     from builder.workplace import Workplace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -283,7 +284,7 @@ def present(report: Any, form: str, folder: Path | None = None, fail_on: str = "
 
 @cli.command()
 @click.argument("reference")
-@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT, FAIL_ON)
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT, FAIL_ON, OFFLINE)
 @click.option(
     "--structure-test",
     "structure_tests",
@@ -300,25 +301,35 @@ def audit(
     profile: str,
     form: str,
     fail_on: str,
+    offline: bool,
     structure_tests: tuple[Path, ...],
     **options: Any,
 ) -> None:
     """Look at a finished image, every layer of it: one of ours, or any other.
 
     REFERENCE is the name of an image with an image.yaml (OUTPUT is where `build` wrote it then), a folder
-    with an OCI layout, an archive of `docker save`, or the name of an image or a container of the engine;
-    oci:, docker-archive:, docker: and container: before it say which.
+    with an OCI layout, an archive of `docker save` or of a layout, or the name of an image or a container
+    of the engine; oci:, docker-archive:, oci-archive:, docker: and container: before it say which.
     """
-    place = workplace(context, locked=True)
+    place = workplace(context, locked=True, offline=offline)
     if reference in place.workspace.images():
-        examine(context, reference, profile, form, {**options, "engine": "none"}, fail_on, structure_tests)
-        return
+        report = examined(place, reference, profile, {**options, "engine": "none"}, structure_tests)
+    else:
+        refuse_output(options["output"], reference)
+        report = examined_foreign(place, reference, profile, options["platform"], structure_tests)
+    present(report, form, fail_on=fail_on)
+
+
+def examined_foreign(
+    place: "Workplace", reference: str, profile: str, platform: str | None, structure_tests: tuple[Path, ...]
+) -> "Report":
+    if structure_tests:
+        from builder.structure import audit_foreign
+
+        return audit_foreign(place, reference, profile, platform, structure_tests)
     from builder.foreign import audit as run
 
-    refuse_output(options.pop("output"), reference)
-    if structure_tests:
-        raise click.UsageError(f"--structure-test runs on our own images, and '{reference}' is none of them")
-    present(run(place, reference, profile, **options), form, fail_on=fail_on)
+    return run(place, reference, profile, platform)
 
 
 def refuse_output(output: Path | None, reference: str) -> None:
@@ -360,32 +371,28 @@ def harden(
 @click.pass_context
 def verify(context: click.Context, /, image: str, profile: str, form: str, **options: Any) -> None:
     """Audit a finished image and run the live suites in a container started by its run contract."""
-    examine(context, image, profile, form, {**options, "engine": "required", "verify": True})
+    place = workplace(context, locked=True)
+    present(examined(place, image, profile, {**options, "engine": "required", "verify": True}), form)
 
 
-def examine(
-    context: click.Context,
+def examined(
+    place: "Workplace",
     image: str,
     profile: str,
-    form: str,
     options: dict[str, Any],
-    fail_on: str = "low",
     structure_tests: tuple[Path, ...] = (),
-) -> None:
+) -> "Report":
     from builder.stages import Options
     from builder.workplace import plan as make_plan
 
-    place = workplace(context, locked=True)
     plan, chosen = make_plan(place, image, profile), Options(**options)
     if structure_tests:
         from builder.structure import audit as run_with
 
-        report = run_with(place, plan, chosen, structure_tests)
-    else:
-        from builder.pipeline import audit as run
+        return run_with(place, plan, chosen, structure_tests)
+    from builder.pipeline import audit as run
 
-        report = run(place, plan, chosen)
-    present(report, form, fail_on=fail_on)
+    return run(place, plan, chosen)
 
 
 @cli.command()

@@ -1,7 +1,8 @@
 """Images that others built: looked at as they are, or hardened into new ones. There is no image.yaml."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,12 +64,21 @@ def plan_for(place: Workplace, name: str, profile: str) -> ForeignPlan:
 
 def audit(place: Workplace, reference: str, profile: str, platform: str | None) -> Report:
     """Looks at every layer of whatever image `reference` means."""
+    with audited(place, reference, profile, platform) as (_, report):
+        return report
+
+
+@contextmanager
+def audited(
+    place: Workplace, reference: str, profile: str, platform: str | None
+) -> Iterator[tuple[Opened, Report]]:
+    """The image's contents can be read again as long as the block runs."""
     plan = plan_for(place, reference, profile)
     known = place.workspace.images()
     with opened(reference, place.store, place.progress, platform, known) as found:
         place.progress.stage("auditing")
         audits = with_origins(found.image, audit_image(found.image, None, None, plan.controls))
-        return report_of(plan, found.image, audits)
+        yield found, report_of(plan, found.image, audits)
 
 
 def report_of(

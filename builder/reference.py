@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from builder.errors import EngineError, InputError, StoreError
 from builder.image.layout import Stored, find_image, find_in_archive, read_image
+from builder.image.spooled import spooled
 from builder.model.image import Image
 from builder.names import suggestion
 from builder.packages.store import Store
@@ -17,8 +18,9 @@ from builder.stages import LAYOUT
 if TYPE_CHECKING:
     from builder.image.engine import Engine
 
-FORMS = ("oci", "docker-archive", "docker", "container")
+FORMS = ("oci", "docker-archive", "oci-archive", "docker", "container")
 """As skopeo and podman write them: `oci:FOLDER`, `docker-archive:FILE`, `docker:NAME`, `container:NAME`."""
+ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +28,14 @@ class Opened:
     """An image that was read; its contents can be read again as long as the block runs."""
 
     image: Image
+    stored: Stored
+    """Its parts where they lie."""
     name: str
     """What reports call it."""
     place: Path | None = None
     """The layout or archive that it was read from; `None` for an image of the engine."""
+    identity: str = ""
+    """What the engine knows it by, where that has it."""
 
 
 @contextmanager
@@ -72,20 +78,28 @@ def _layout(reference: str, _store: Store, progress: Progress, platform: str | N
 
 
 @contextmanager
-def _archive(reference: str, _store: Store, progress: Progress, platform: str | None) -> Iterator[Opened]:
+def _archive(reference: str, store: Store, progress: Progress, platform: str | None) -> Iterator[Opened]:
+    """Of `docker save`, or a tar of a layout: what it holds tells. Compressed ones are unpacked first."""
     path = Path(reference)
-    progress.stage(f"reading the archive {path}")
-    found = _read(find_in_archive(path), path.name.removesuffix(".tar"), path)
-    if platform is not None and found.image.config.platform != platform:
-        raise InputError(
-            f"'{path}': holds no image for '{platform}'; it holds '{found.image.config.platform}'"
-        )
-    yield found
+    with spooled(path, store, progress) as plain:
+        progress.stage(f"reading the archive {path}")
+        found = _read(find_in_archive(plain, platform, shown=reference), archive_name(path), path)
+        if platform is not None and found.image.config.platform != platform:
+            raise InputError(
+                f"'{path}': holds no image for '{platform}'; it holds '{found.image.config.platform}'"
+            )
+        yield found
 
 
-def _read(stored: Stored, name: str, place: Path | None) -> Opened:
+def archive_name(path: Path) -> str:
+    ending = max((end for end in ENDINGS if path.name.endswith(end)), key=len, default="")
+    return path.name.removesuffix(ending)
+
+
+def _read(stored: Stored, name: str, place: Path | None, identity: str = "") -> Opened:
     image = read_image(stored)
-    return Opened(image=image.replace(digest=image.digest or stored.image_id), name=name, place=place)
+    image = image.replace(digest=image.digest or stored.image_id)
+    return Opened(image=image, stored=stored, name=name, place=place, identity=identity)
 
 
 @contextmanager
@@ -150,7 +164,13 @@ def _saved(engine: "Engine", image: str, name: str, store: Store, progress: Prog
             reason = (error.strerror or str(error)).lower()
             raise StoreError(f"'{path}': can't be written: {reason}; free room or set TEMPER_STORE") from None
         progress.stage(f"reading '{name}'")
-        yield _read(find_in_archive(path), name, None)
+        yield _read(find_in_archive(path, shown=name), name, None, image)
 
 
-_BY_FORM = {"oci": _layout, "docker-archive": _archive, "docker": _image, "container": _container}
+_BY_FORM = {
+    "oci": _layout,
+    "docker-archive": _archive,
+    "oci-archive": _archive,
+    "docker": _image,
+    "container": _container,
+}

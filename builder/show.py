@@ -161,6 +161,7 @@ def control_data(key: str) -> dict[str, Any]:
         "title": control.title,
         "why": control.why,
         "remedy": control.remedy,
+        "foreign-remedy": control.foreign_remedy,
         "severity": control.severity.value,
         "references": [str(reference) for reference in control.references],
         "parameters": schema.get("properties", {}),
@@ -181,6 +182,9 @@ def control_text(data: dict[str, Any]) -> str:
     lines += textwrap.wrap(data["why"], 96)
     lines += ["", "when it fails"]
     lines += textwrap.wrap(data["remedy"], 96, initial_indent="  ", subsequent_indent="  ")
+    if data["foreign-remedy"]:
+        lines += ["", "on an image that others built"]
+        lines += textwrap.wrap(data["foreign-remedy"], 96, initial_indent="  ", subsequent_indent="  ")
     if data["parameters"]:
         rows: Rows = [
             (name, f"default {field.get('default', 'required')}", field.get("description", ""))

@@ -21,9 +21,12 @@ from builder.controls.catalogue import CATALOGUE
 from builder.controls.foreign import harden_foreign
 from builder.errors import TemperError
 from builder.image.layout import read_archive, read_layout
+from builder.image.spooled import spooled
 from builder.model.image import Image
 from builder.model.plan import PlannedControl
-from tests.unit.image.foreign_layout import digest, tar_of, write_layout
+from builder.packages.store import Store
+from builder.progress import Silent
+from tests.unit.image.foreign_layout import digest, plain_layout, tar_of, write_layout
 
 SLOW = 20.0
 """Seconds that no input of some kilobytes may take."""
@@ -99,9 +102,15 @@ def attempt_archive(folder: Path, chance: random.Random) -> None:
         b'{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":["sha256:%s"]}}' % digest(layer).encode()
     )
     manifest = b'[{"Config":"c.json","Layers":["l.tar"]}]'
+    files = {"l.tar": layer, "c.json": config, "manifest.json": manifest}
+    if chance.random() < 0.5:
+        plain_layout(folder / "oci", layer)
+        there = (path for path in (folder / "oci").rglob("*") if path.is_file())
+        files = {str(path.relative_to(folder / "oci")): path.read_bytes() for path in there}
     path = folder / "image.tar"
-    path.write_bytes(mutated(tar_of({"l.tar": layer, "c.json": config, "manifest.json": manifest}), chance))
-    look(read_archive(path))
+    path.write_bytes(chance.choice(PACKERS)(mutated(tar_of(files), chance)))
+    with spooled(path, Store(folder / "store"), Silent()) as plain:
+        look(read_archive(plain))
 
 
 def look(image: Image) -> None:

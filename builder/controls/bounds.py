@@ -22,6 +22,9 @@ class ScratchTmpfs(RunControl):
         "not outlive the container, and not fill the host's disk."
     )
     remedy = "declare the path under `writable:` with a size; add `exec: true` only for JIT caches"
+    foreign_remedy = (
+        "start it with --tmpfs PATH:size=64m,nosuid,nodev,noexec for each path that it writes scratch to"
+    )
     severity = Severity.MEDIUM
     references = (cidg("CCI-000366"), nist("4.4.4"))
 
@@ -55,6 +58,7 @@ class Limits(RunControl):
         "the memory limit makes it slow first."
     )
     remedy = "set memory, cpus and pids in the profile's `run:`"
+    foreign_remedy = "start it with --memory, --cpus and --pids-limit"
     severity = Severity.MEDIUM
     references = (
         *(cis(rule) for rule in ("5.11", "5.12", "5.29")),
@@ -84,6 +88,7 @@ class ShmAndUlimits(RunControl):
         "people answer with --ipc host. Limits of processes come from the host where nobody says them."
     )
     remedy = "set shm and ulimits in the profile's `run:`"
+    foreign_remedy = "start it with --shm-size and --ulimit"
     severity = Severity.LOW
     references = (cis("5.19"), nist("4.4.3"))
 
@@ -103,6 +108,7 @@ class BoundPorts(RunControl):
         "firewall rules stand before those of the host."
     )
     remedy = "set `interface:` in the profile's `run:`; put what terminates TLS in front of it"
+    foreign_remedy = "publish it as --publish 127.0.0.1:8000:8000; put what terminates TLS in front of it"
     severity = Severity.MEDIUM
     references = (
         *(cis(rule) for rule in ("5.8", "5.9", "5.14")),
@@ -164,6 +170,9 @@ class PodSecurity(Control[NoParameters]):
     title = "The Kubernetes files meet the Pod Security Standard 'restricted'"
     why = "A namespace that enforces the standard refuses the pod otherwise, at the moment of the roll-out."
     remedy = "leave the rendered securityContext as it is; put what differs into the profile"
+    foreign_remedy = (
+        "write the whole securityContext: runAsNonRoot, no escalation, no capabilities, RuntimeDefault"
+    )
     severity = Severity.HIGH
     references = (pod_security("restricted"), kubernetes_nsa("1.0"))
 

@@ -41,6 +41,7 @@ class ElfClosure(Control[ClosureParameters]):
         "import that needs it. A library found in an unexpected place is an attack."
     )
     remedy = "add the package that brings the library to `packages:` in image.yaml"
+    foreign_remedy = "install the package that brings the library, or leave out what needs it"
     severity = Severity.HIGH
     references = (manual("ld.so(8)"), nist("4.1.2"), cwe("427"))
     parameters = ClosureParameters

@@ -71,6 +71,7 @@ class ExecEntrypoint(Control[NoParameters]):
         "or may not be executed fails only when somebody deploys it."
     )
     remedy = "write entrypoint (or cmd) as a list whose first word is a program of the image"
+    foreign_remedy = "write ENTRYPOINT (or CMD) as a JSON list whose first word is a program of the image"
     severity = Severity.MEDIUM
     references = (hadolint("DL3025"), oci("config: Entrypoint"), nist("4.1.2"))
 
@@ -96,6 +97,7 @@ class HealthcheckControl(Control[NoParameters]):
         "without a shell, and the engine then restarts a service that is fine."
     )
     remedy = "write healthcheck: [program, argument] in image.yaml, or waive this for a batch job"
+    foreign_remedy = 'write HEALTHCHECK CMD ["program", "argument"], or waive this for a batch job'
     severity = Severity.LOW
     references = (cis("4.6"), cis("5.27"), dockle("CIS-DI-0006"), hadolint("DL3057"))
 
@@ -125,6 +127,7 @@ class DeclaredPorts(Control[PortParameters]):
         "hardened container doesn't have."
     )
     remedy = "listen on a port from 1024 up and list it under `ports:`; publish it as any other outside"
+    foreign_remedy = "listen on a port from 1024 up and EXPOSE that one; publish it as any other outside"
     severity = Severity.MEDIUM
     references = (
         cis("5.8"),
@@ -178,6 +181,7 @@ class OciLabels(Control[LabelParameters]):
     title = "Labels say what the image is and of when"
     why = "An image that can't say what it is gets no owner when it has to be updated in a hurry."
     remedy = "add the label under `labels:` in image.yaml"
+    foreign_remedy = "add the label by LABEL in the Dockerfile"
     severity = Severity.LOW
     references = (oci("annotations"), hadolint("DL3049"))
     parameters = LabelParameters

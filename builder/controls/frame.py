@@ -80,6 +80,8 @@ class Control(ABC, Generic[P]):
     """The attack or accident that it prevents, in one or two sentences."""
     remedy: ClassVar[str]
     """What a person does about a finding that `enforce` could not mend."""
+    foreign_remedy: ClassVar[str] = ""
+    """The same where the image is others' and nothing but itself is there; empty where it does not differ."""
     severity: ClassVar[Severity]
     references: ClassVar[tuple[Reference, ...]] = ()
     parameters: ClassVar[type[Strict]] = NoParameters
@@ -87,6 +89,9 @@ class Control(ABC, Generic[P]):
     def enforce(self, image: Image, parameters: P, context: Context) -> Image:
         """Changes the tree or the config so that `audit` finds nothing. Pure; by default changes nothing."""
         return image
+
+    def remedy_for(self, *, foreign: bool) -> str:
+        return (foreign and self.foreign_remedy) or self.remedy
 
     @abstractmethod
     def audit(self, image: Image, parameters: P, context: Context) -> Iterable[Finding]:

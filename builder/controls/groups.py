@@ -52,6 +52,9 @@ class EffectiveGroups(Control[NoParameters]):
         "what `id` says and what the kernel does differ, and a test that asks `id` proves nothing."
     )
     remedy = "take the user out of the group in /etc/group; list it under `run: groups:` in the profile"
+    foreign_remedy = (
+        "take the user out of the group in /etc/group; start it with --group-add where it needs one"
+    )
     severity = Severity.MEDIUM
     references = (kubernetes_nsa("1.6"), manual("group(5)"))
 
@@ -112,6 +115,7 @@ class ArbitraryUser(Control[NoParameters]):
         "its own uid can't write its data there, or is given more rights until it can."
     )
     remedy = "give group 0 the owner's rights on what is declared writable and nowhere else; set HOME"
+    foreign_remedy = "give group 0 the owner's rights on the folders of volumes and nowhere else; set HOME"
     severity = Severity.MEDIUM
     references = (openshift("Creating images: support arbitrary user ids"), pod_security("restricted"))
 

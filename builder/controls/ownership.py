@@ -77,6 +77,7 @@ class CodeOwnedByRoot(Control[NoParameters]):
         "root is only as good as the run command that asks for it."
     )
     remedy = "chown root:root and chmod g-w; keep what the service writes under `writable:` or `state:`"
+    foreign_remedy = "chown root:root and chmod g-w; keep what the service writes on a tmpfs or a volume"
     severity = Severity.HIGH
     references = (gpos("SV-203675"), nist("4.4.4"))
 
@@ -120,6 +121,7 @@ class DeclaredWritable(Control[NoParameters]):
         "else its user may write survives there for an intruder."
     )
     remedy = "list scratch space under `writable:` and volumes under `state:` in image.yaml; chown the rest"
+    foreign_remedy = "chown to root what the service only reads; keep what it writes on a tmpfs or a volume"
     severity = Severity.MEDIUM
     references = (nist("4.4.4"), cis("5.13"))
 

@@ -92,6 +92,8 @@ def _section(control: AnyControl, live: Sequence[str], profiles: Sequence[str]) 
     asked = f"asked for by {', '.join(profiles)}" if profiles else "asked for by no built-in profile"
     yield from (f"### {control.key}", "", f"**{control.title}** ({control.severity.value}; {asked}).", "")
     yield from (control.why, "", f"When it fails: {control.remedy}.", "")
+    if control.foreign_remedy:
+        yield from (f"On an image that others built: {control.foreign_remedy}.", "")
     yield from _parameters(control)
     if live:
         yield from ("Proven live by:", "", *(f"- {name}" for name in live), "")

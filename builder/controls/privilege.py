@@ -92,6 +92,7 @@ class NoWorldWritable(Control[NoParameters]):
     title = "Nothing is world-writable but the sticky scratch directories"
     why = "What anyone may write, an intruder may: code becomes his, and data becomes input he controls."
     remedy = "chmod o-w; scratch space belongs under `writable:` in image.yaml"
+    foreign_remedy = "chmod o-w in the step that brings it; scratch space is a tmpfs or a volume"
     severity = Severity.HIGH
     references = (cis_linux("6.1.10"), cis_linux("1.1.21"), cwe("732"))
 

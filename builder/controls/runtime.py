@@ -33,6 +33,7 @@ class ReadOnlyRoot(RunControl):
         "was scanned. A VOLUME in the image is writable all the same."
     )
     remedy = "start it with --read-only; list what is written under `writable:` or `state:` in image.yaml"
+    foreign_remedy = "start it with --read-only; mount a tmpfs or a volume where it writes"
     severity = Severity.HIGH
     references = (
         cis("5.13"),
@@ -93,6 +94,9 @@ class NotPrivileged(RunControl):
     title = "The container is not privileged"
     why = "It has every device and capability of the host: it is the host, with a file system of its own."
     remedy = "drop --privileged; name the one device or capability that is needed in the profile's `run:`"
+    foreign_remedy = (
+        "drop --privileged; give the one device or capability that is needed by --device or --cap-add"
+    )
     severity = Severity.CRITICAL
     references = (
         cis("5.5"),
@@ -133,6 +137,7 @@ class Seccomp(RunControl):
         "those before the kernel's own code looks at them."
     )
     remedy = "drop seccomp=unconfined; keep the engine's profile or one fitted by `temper seccomp`"
+    foreign_remedy = "drop seccomp=unconfined; keep the engine's profile"
     severity = Severity.HIGH
     references = (
         cis("5.22"),
@@ -178,6 +183,7 @@ class NoHostNamespaces(RunControl):
         "namespace it sees every command line, in its IPC namespace every shared memory."
     )
     remedy = "publish ports instead of --network host; set shm in the profile's `run:` instead of --ipc host"
+    foreign_remedy = "publish ports instead of --network host; set --shm-size instead of --ipc host"
     severity = Severity.HIGH
     references = (
         *(cis(rule) for rule in ("5.10", "5.16", "5.17", "5.21", "5.31")),
@@ -215,6 +221,7 @@ class NoHostMounts(RunControl):
         "and their like give the same by another way."
     )
     remedy = "declare the folder under `state:` in image.yaml, and mount a folder that holds nothing else"
+    foreign_remedy = "mount folders that hold nothing but what it needs, and never the engine's socket"
     severity = Severity.CRITICAL
     references = (
         *(cis(rule) for rule in ("5.6", "5.20", "5.32")),
@@ -242,6 +249,7 @@ class DeclaredDevices(RunControl):
     title = "Only declared devices are in the container"
     why = "A device is a way past the file system and its permissions: to disks, memory and others' GPUs."
     remedy = "list the device under `run: devices:` in the profile, a GPU by its CDI name"
+    foreign_remedy = "give the one device that is needed by --device, a GPU by its CDI name"
     severity = Severity.HIGH
     references = (cis("5.18"), docker_stig("DKER-EE-002040"))
 
@@ -260,6 +268,9 @@ class NoRootExec(RunControl):
         "is there: a health check does so every few seconds."
     )
     remedy = "start it as the image's user; look inside with the dev profile instead of `exec --user 0`"
+    foreign_remedy = (
+        "start it as the image's user; look inside with an ephemeral container instead of `exec --user 0`"
+    )
     severity = Severity.LOW
     references = (cis("5.23"), cis("5.24"), docker_stig("DKER-EE-002080"), cwe("250"))
 

@@ -94,6 +94,7 @@ class GpuRequest(Control[GpuParameters]):
         "without a word in the run command, wherever NVIDIA's runtime is the default."
     )
     remedy = "unset the variable; name devices in the run contract and `capabilities` in the profile"
+    foreign_remedy = "unset the variable; name devices where the container is started"
     severity = Severity.MEDIUM
     references = (nvidia("environment variables"), cwe("250"))
     parameters = GpuParameters
@@ -146,6 +147,9 @@ class StopSignal(Control[NoParameters]):
         "seconds after every stop, in the middle of whatever it was writing."
     )
     remedy = "set stop-signal to one that the program handles; Python without a handler of its own has SIGINT"
+    foreign_remedy = (
+        "set STOPSIGNAL to one that the program handles; Python without a handler of its own has SIGINT"
+    )
     severity = Severity.LOW
     references = (oci("config: StopSignal"), manual("signal(7)"), manual("pid_namespaces(7)"))
 

@@ -163,12 +163,13 @@ class OwnedParameters(Strict):
 
 class OwnedFiles(Control[OwnedParameters]):
     key = "owned-files"
-    title = "Every file belongs to a package, unchanged, or is declared in image.yaml"
+    title = "Every file belongs to a package, unchanged, or is declared"
     why = (
         "A file that no package and no declaration accounts for is either forgotten or planted: nobody "
         "updates it, no scanner knows it, and nobody can say what it is for."
     )
     remedy = "declare it under `files:` in image.yaml, install it from a package, or leave it out"
+    foreign_remedy = "install it from a package, leave it out, or waive this for what COPY brings"
     severity = Severity.MEDIUM
     references = (cis("4.3"), srg("SRG-APP-000141-CTR-000315"), nist("4.1.5"))
     parameters = OwnedParameters
@@ -243,6 +244,9 @@ class PackageSet(Control[NoParameters]):
         "is an image that nobody looked at."
     )
     remedy = "lock again (temper lock), or build the image from its lock"
+    foreign_remedy = (
+        "compare it with what it was built from: an image without a lock has nothing else to be held to"
+    )
     severity = Severity.MEDIUM
     references = (cis("4.3"), cis("4.11"), srg("SRG-APP-000131-CTR-000280"))
 
@@ -279,6 +283,7 @@ class MaxSize(Control[SizeParameters]):
     title = "The unpacked image is not larger than the profile allows"
     why = "An image that grew unnoticed grew by something: a cache, a second runtime, a forgotten model."
     remedy = "see which package or file is new since the last lock, or raise the limit knowingly"
+    foreign_remedy = "see which package or file is new since the last image, or raise the limit knowingly"
     severity = Severity.LOW
     references = (nist("4.1.2"), cidg("CCI-000381"))
     parameters = SizeParameters

@@ -44,6 +44,9 @@ class NoShell(NoPrograms):
         "into a read-only file system."
     )
     remedy = "leave out bash, dash and busybox; start programs in exec form; debug with the dev profile"
+    foreign_remedy = (
+        "leave out bash, dash and busybox; start programs in exec form; debug in an ephemeral container"
+    )
     severity = Severity.HIGH
     references = (
         cis("4.3"),
@@ -69,6 +72,9 @@ class NoPackageManager(NoPrograms):
         "and no report."
     )
     remedy = "leave out apt, dpkg, pip and their kin; change the lock and build a new image instead"
+    foreign_remedy = (
+        "leave apt, dpkg, pip and their kin out of the last stage; build anew instead of installing"
+    )
     severity = Severity.HIGH
     references = (
         srg("SRG-APP-000378-CTR-000880"),

@@ -35,6 +35,7 @@ class NoRemoteAccess(NoPrograms):
         "Whoever may look into a container asks the engine or the cluster."
     )
     remedy = "leave out the server and its port; look inside with the dev profile or an ephemeral container"
+    foreign_remedy = "leave out the server and its port; look inside with an ephemeral container"
     severity = Severity.HIGH
     references = (
         cis("5.7"),
@@ -139,6 +140,7 @@ class NoDebuggers(NoPrograms):
     title = "No debugger, tracer or sniffer is in the image"
     why = "They read the memory and the traffic of the service beside them: keys, prompts and answers."
     remedy = "leave out the package; debug with the dev profile or an ephemeral container"
+    foreign_remedy = "leave out the package; debug in an ephemeral container"
     severity = Severity.LOW
     references = (cidg("CCI-000381"), nist("4.1.2"))
     families = DEBUGGERS

@@ -39,6 +39,7 @@ class ApprovedCaBundle(Control[BundleParameters]):
         "certificate left in an image does just that."
     )
     remedy = "list own authorities under `certificates:` in image.yaml; approve another bundle by its sha256"
+    foreign_remedy = "take the stranger out of the bundle, or approve the bundle by its sha256 in the profile"
     severity = Severity.MEDIUM
     references = (gpos("SV-263659"), cidg("CCI-000366"))
     parameters = BundleParameters
@@ -88,7 +89,7 @@ class ApprovedCaBundle(Control[BundleParameters]):
     def _compared(self, there: dict[str, str], approved: dict[str, str]) -> Iterator[Finding]:
         extra, missing = len(there.keys() - approved.keys()), len(approved.keys() - there.keys())
         if extra:
-            message = f"{CA_BUNDLE} holds {extra} certificates that neither a package nor image.yaml brings"
+            message = f"{CA_BUNDLE} holds {extra} certificates that no package brings and nobody declared"
             yield Finding(message=message, path=CA_BUNDLE)
         if missing:
             yield Finding(

@@ -17,7 +17,8 @@ from builder.model.tree import Bytes, Entry, Kind, Slice
 def docker_archive(stored: Stored) -> Generator[bytes, None, None]:
     """Untagged, so that nothing has a name before it is whole; the blobs stay compressed.
 
-    Raises `ArchiveError` for a damaged blob, before the archive's end is sent.
+    Raises `ArchiveError` for a damaged blob, before the archive's end is sent. Layers of an archive have no
+    digest to be held to: the engine compares what they unpack to with the config.
     """
     config = f"{stored.image_id.removeprefix('sha256:')}.json"
     names = [f"{number:03}/layer.tar" for number, _ in enumerate(stored.layers)]
@@ -45,5 +46,5 @@ def _checked(span: Span) -> Iterator[bytes]:
         digest.update(chunk)
         yield chunk
     found = f"sha256:{digest.hexdigest()}"
-    if found != span.name:
+    if span.name.startswith("sha256:") and found != span.name:
         raise ArchiveError(f"{span.problem_prefix}: is damaged: its bytes are {found}; build the image again")

@@ -1,6 +1,5 @@
 """The container engine (Docker, or Podman by its compatible socket): the only importer of the docker SDK."""
 
-import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,21 +9,23 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.errors import EngineError
 from builder.image.docker_archive import docker_archive
+from builder.image.engine_answers import built, loaded
 from builder.image.engine_errors import address, broken_off, knock, refused, unreachable
-from builder.image.layout import find_image, read_archive
+from builder.image.layout import Stored, find_image, read_archive
 from builder.image.leftovers import LABEL, is_dead, session
 from builder.image.networks import present, remove_dead
-from builder.image.running import Container, Mount, engine_arguments
+from builder.image.running import Container, Mount, engine_arguments, trial_arguments
 from builder.model.contract import RunContract
 from builder.model.image import Image
+from builder.model.trial import Trial
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 PATIENCE = 600
 """Seconds that the engine may be silent: registering a layer of some gigabytes takes minutes."""
-_STEP = re.compile(r" ---> ([0-9a-f]{12,64})")
-_LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
+TRIED = "temper-audit"
+"""Repository of images that are in the engine for as long as they are tried; the tag tells whose they are."""
 
 
 class Engine:
@@ -85,14 +86,34 @@ class Engine:
 
         Raises `ArchiveError` for a damaged layout. Whatever fails, the tag stays where it was.
         """
-        stored = find_image(layout, platform)
+        return self._load(find_image(layout, platform), tag)
+
+    def _load(self, stored: Stored, tag: str) -> str:
         with self._told(f"loading '{tag}'"):
             if not self._has_image(stored.image_id):
                 with closing(docker_archive(stored)) as archive:
-                    loaded = _loaded(self._api.load_image(archive), tag)
-                self._check_loaded(tag, stored.image_id, loaded)
+                    found = loaded(self._api.load_image(archive), tag)
+                self._check_loaded(tag, stored.image_id, found)
             self._tag(stored.image_id, tag)
         return stored.image_id
+
+    @contextmanager
+    def lent(self, stored: Stored, identity: str = "") -> Iterator[str]:
+        """The image's id in the engine, for the time of the block; one that was there before stays there.
+
+        `identity` is how the engine itself named it: some name images otherwise than by their config.
+        """
+        identity = identity or stored.image_id
+        with self._told(f"looking for the image '{identity}'"):
+            there = self._has_image(identity)
+        if there:
+            yield identity
+            return
+        tag = f"{TRIED}:{session()}"
+        try:
+            yield self._load(stored, tag)
+        finally:
+            self.remove_image(tag)
 
     def build(self, context: Path, tag: str) -> str:
         """Has the engine build a definition, with no network and nothing pulled; returns the image's id.
@@ -106,7 +127,7 @@ class Engine:
                     path=str(context), tag=tag, decode=True, nocache=True, rm=True, forcerm=True, pull=False,
                     network_mode="none",
                 )  # fmt: skip
-                return _built(stream, tag, made)
+                return built(stream, tag, made)
             except BaseException:
                 with suppress(EngineError):
                     for image in reversed(made):
@@ -184,6 +205,20 @@ class Engine:
         with present(self._api, contract.network, self._told):
             yield from self._started(contract.image, arguments)
 
+    @contextmanager
+    def start_trial(
+        self, trial: Trial, *, mounts: Sequence[Mount] = (), program: Sequence[str]
+    ) -> Iterator[Container]:
+        """A container of an image that has no contract, running `program`; removed as the others are."""
+        self.remove_leftovers()
+        arguments = {
+            **trial_arguments(trial, mounts),
+            "name": f"temper-trial-{secrets.token_hex(6)}",
+            "labels": {LABEL: session()},
+            "entrypoint": list(program),
+        }
+        yield from self._started(trial.image, arguments)
+
     def _started(self, image: str, arguments: Mapping[str, Any]) -> Iterator[Container]:
         name, created = arguments["name"], False
         try:
@@ -214,7 +249,15 @@ class Engine:
             self._remove_container(item["Id"])
         with self._told("looking for leftover networks"):
             remove_dead(self._api)
+        self._remove_tried()
         return tuple(item["Names"][0].lstrip("/") for item in dead)
+
+    def _remove_tried(self) -> None:
+        with self._told("looking for leftover images"):
+            found = self._api.images(name=TRIED)
+        for tag in (tag for item in found for tag in item.get("RepoTags") or ()):
+            if is_dead(tag.partition(":")[2]):
+                self.remove_image(tag)
 
     def _remove_container(self, name: str, patience: float = 0.0) -> None:
         """`patience` in seconds: an engine that was interrupted while it created one may yet do so."""
@@ -276,38 +319,3 @@ class Engine:
                 f"loading '{tag}' failed: the container engine made the image '{loaded}' out of '{wanted}'; "
                 "use one that keeps an image's config as it is"
             )
-
-
-def _loaded(stream: Iterator[Mapping[str, Any]], tag: str) -> str:
-    """The id or name that the engine reports at the end."""
-    found = ""
-    for line in _sound(stream, f"loading '{tag}'"):
-        if match := _LOADED.search(str(line.get("stream", ""))):
-            found = match[1]
-    return found
-
-
-def _built(stream: Iterator[Mapping[str, Any]], tag: str, made: list[str]) -> str:
-    """Fills `made` with the images of the steps as they come; returns the last one."""
-    for line in _sound(stream, f"building '{tag}'"):
-        if match := _STEP.fullmatch(str(line.get("stream", "")).strip("\n")):
-            made.append(match[1])
-        elif "ID" in (line.get("aux") or {}):
-            made.append(line["aux"]["ID"])
-    if not made:
-        raise refused(f"building '{tag}'", "it did not say what it made")
-    return made[-1]
-
-
-def _sound(stream: Iterator[Mapping[str, Any]], doing: str) -> Iterator[Mapping[str, Any]]:
-    """Raises `EngineError` for an error in the stream, which is read to its end all the same.
-
-    Otherwise the SDK would leave its connection open.
-    """
-    error = None
-    for line in stream:
-        error = error or line.get("error")
-        if error is None:
-            yield line
-    if error is not None:
-        raise refused(doing, str(error))

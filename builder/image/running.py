@@ -3,28 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EngineError
 from builder.image.engine_session import ExecSession, open_session
 from builder.model.contract import RunContract, tmpfs_options
 from builder.model.spec import State
+from builder.model.trial import Mount, Trial
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 
+__all__ = ["Container", "Executed", "Mount", "Told", "engine_arguments", "trial_arguments"]
+
 Told = Callable[[str], AbstractContextManager[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
-    """A file or folder of the host that the person who runs the image brings."""
-
-    source: Path
-    target: str
-    read_only: bool = True
+TRIAL_MEMORY = "2g"
+TRIAL_PIDS = 512
+"""Enough for any command that tests an image, and little enough for this machine to go on working."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +61,22 @@ def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dic
         "ports": {f"{port}/tcp": (contract.interface, None) for port in contract.published},
         "mounts": [_bind(mount) for mount in mounts]
         + [_empty(item) for item in contract.state if item.path not in covered],
+    }
+
+
+def trial_arguments(trial: Trial, mounts: Sequence[Mount] = ()) -> dict[str, Any]:
+    """The same of an image that has no contract; the container's files are writable, and go with it."""
+    return {
+        "image": trial.image,
+        "user": trial.user or None,
+        "environment": dict(trial.env),
+        "cap_add": list(trial.capabilities),
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": TRIAL_MEMORY,
+        "memswap_limit": TRIAL_MEMORY,
+        "pids_limit": TRIAL_PIDS,
+        "healthcheck": {"test": ["NONE"]},
+        "mounts": [_bind(mount) for mount in (*trial.mounts, *mounts)],
     }
 
 

@@ -3,11 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from builder.errors import ArchiveError
 from builder.image.documents import Descriptor
 from builder.image.streams import Span
 
+INDEX = "index.json"
+"""What an OCI image layout is known by."""
 MAX_JSON = 16 << 20
 """Bytes of a manifest or config that is read into memory."""
 
@@ -29,26 +32,47 @@ class Stored:
         return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
 
 
-def blob_span(folder: Path, descriptor: Descriptor) -> Span:
+class Place(Protocol):
+    """Where the files of a layout lie: a folder, or a tar of one. As text, what messages call it."""
+
+    def span(self, name: str, called: str) -> Span:
+        """The file `name`; raises `ArchiveError`, with `called` for its name, where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def span(self, name: str, called: str) -> Span:
+        path = self.path / name
+        try:
+            return Span(path=path, offset=0, size=path.stat().st_size, name=called)
+        except OSError as error:
+            absent = name == INDEX and isinstance(error, FileNotFoundError)
+            reason = f"can't be read: {str(error.strerror).lower()}"
+            said = "not found; is this an OCI image layout?" if absent else reason
+            raise ArchiveError(f"'{path}': {called}: {said}") from None
+
+
+def blob_span(place: Place, descriptor: Descriptor) -> Span:
     """Where a layout's blob lies; only its size is checked."""
     digest = descriptor.digest
-    path = folder / "blobs" / "sha256" / digest.removeprefix("sha256:")
-    try:
-        there = path.stat().st_size
-    except OSError as error:
-        reason = str(error.strerror).lower()
-        raise ArchiveError(f"'{path}': {digest}: can't be read: {reason}") from None
-    if there != descriptor.size:
+    span = place.span(f"blobs/sha256/{digest.removeprefix('sha256:')}", digest)
+    if span.size != descriptor.size:
         raise ArchiveError(
-            f"'{path}': {digest}: is damaged: it has {there} bytes instead of {descriptor.size}; "
+            f"{span.problem_prefix}: is damaged: it has {span.size} bytes instead of {descriptor.size}; "
             "build the image again"
         )
-    return Span(path=path, offset=0, size=there, name=digest)
+    return span
 
 
-def blob_bytes(folder: Path, descriptor: Descriptor) -> bytes:
-    span = blob_span(folder, descriptor)
-    data = bytes_of(span.path, span.name)
+def blob_bytes(place: Place, descriptor: Descriptor) -> bytes:
+    span = blob_span(place, descriptor)
+    data = bytes_of(span)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     if digest != span.name:
         raise ArchiveError(
@@ -57,12 +81,8 @@ def blob_bytes(folder: Path, descriptor: Descriptor) -> bytes:
     return data
 
 
-def bytes_of(path: Path, name: str) -> bytes:
-    try:
-        if path.stat().st_size > MAX_JSON:
-            raise ArchiveError(f"'{path}': {name}: is larger than {MAX_JSON} bytes")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ArchiveError(f"'{path}': {name}: not found; is this an OCI image layout?") from None
-    except OSError as error:
-        raise ArchiveError(f"'{path}': {name}: can't be read: {str(error.strerror).lower()}") from None
+def bytes_of(span: Span) -> bytes:
+    """For what is small: a manifest, a config."""
+    if span.size > MAX_JSON:
+        raise ArchiveError(f"{span.problem_prefix}: is larger than {MAX_JSON} bytes")
+    return b"".join(span.chunks())

@@ -34,6 +34,8 @@ class Span:
     size: int
     name: str
     """What messages call it: its digest, or its name in the archive."""
+    shown: str = ""
+    """What messages call the file, where that is a copy which nobody knows of."""
 
     def chunks(self, skip: int = 0) -> Iterator[bytes]:
         """Raises `ArchiveError` where the file is missing or shorter than it should be."""
@@ -46,13 +48,13 @@ class Span:
                     yield chunk
         except OSError as error:
             reason = str(error.strerror).lower()
-            raise ArchiveError(f"'{self.path}': {self.name}: can't be read: {reason}") from None
+            raise ArchiveError(f"{self.problem_prefix}: can't be read: {reason}") from None
         if left:
-            raise ArchiveError(f"'{self.path}': {self.name}: is cut off: {left} bytes are missing")
+            raise ArchiveError(f"{self.problem_prefix}: is cut off: {left} bytes are missing")
 
     @property
     def problem_prefix(self) -> str:
-        return f"'{self.path}': {self.name}"
+        return f"'{self.shown or self.path}': {self.name}"
 
 
 @dataclass(slots=True, eq=False)

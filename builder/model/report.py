@@ -100,6 +100,8 @@ class Report(Strict):
 
     schema_version: int = 1
     image: str
+    foreign: bool = False
+    """Others built it: there is no image.yaml, and what is to be done is said without one."""
     profile: str
     platform: str
     digest: str

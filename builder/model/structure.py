@@ -115,6 +115,28 @@ class MetadataTest(Camel):
     user: Text = ""
 
 
+class LicenseTest(Camel):
+    debian: bool = False
+    """Every package's copyright file below /usr/share/doc."""
+    files: Annotated[tuple[Path, ...], BeforeValidator(as_tuple)] = ()
+
+
+class ContainerRunOptions(Camel):
+    """How the command tests' containers are started besides what the image says."""
+
+    user: Text = ""
+    privileged: bool = False
+    allocate_tty: bool = False
+    env_vars: Texts = ()
+    """Names: each has the value that it has for whoever starts the tests."""
+    env_file: str = ""
+    """`NAME=value` lines; relative to the working directory."""
+    capabilities: Texts = ()
+    """Added to those that an engine gives by itself."""
+    bind_mounts: Texts = ()
+    """`source:target`, with `:ro` behind it or not."""
+
+
 class StructureTest(Camel):
     schema_version: Literal["2.0.0"]
     global_env_vars: Variables = ()
@@ -122,7 +144,5 @@ class StructureTest(Camel):
     file_existence_tests: Annotated[tuple[FileExistenceTest, ...], BeforeValidator(as_tuple)] = ()
     file_content_tests: Annotated[tuple[FileContentTest, ...], BeforeValidator(as_tuple)] = ()
     metadata_test: MetadataTest = MetadataTest()
-    license_tests: Any = None
-    """Known, and told as not run."""
-    container_run_options: Any = None
-    """Known, and told as not followed: the run contract says how a container is started."""
+    license_tests: Annotated[tuple[LicenseTest, ...], BeforeValidator(as_tuple)] = ()
+    container_run_options: ContainerRunOptions = ContainerRunOptions()

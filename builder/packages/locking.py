@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from builder.model.lock import Lock, LockedPlatform, LockedWheel
+from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
 from builder.model.plan import PackageRequest, Plan
 from builder.packages.bases import ARCHITECTURES, find_base
 from builder.packages.held import load_held
@@ -69,6 +69,20 @@ def make_lock(  # noqa: PLR0913 - all but two by name
             for platform, (image, toolbox) in resolutions.items()
         },
     )
+
+
+def lock_probe(
+    store: Store, base_name: str, platform: str, now: int, progress: Progress
+) -> tuple[LockedPackage, ...]:
+    """busybox-static alone, as the archive has it today: for images that no lock of ours belongs to.
+
+    Raises `TrustError`, `NetworkError` or `ResolveError`.
+    """
+    base = find_base(base_name)
+    progress.stage("checking package indexes")
+    releases = tuple(fetch_release(store, suite, now=now) for suite in base.suites)
+    universe = next(load_universes(store, base, releases, {ARCHITECTURES[platform]: platform}, progress))
+    return resolve(universe, TOOLBOX[:1], load_held()).packages
 
 
 def _resolve(

@@ -1,47 +1,37 @@
-"""container-structure-test's command tests, in containers started by the run contract."""
+"""container-structure-test's command tests, in a container each."""
 
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
 
-from builder.image.running import Mount
-from builder.model.contract import RunContract
 from builder.model.report import CheckResult
 from builder.model.structure import CommandTest, StructureTest, Variable
-from builder.verify.runner import HOLD, Starter, probe_contract
-from builder.verify.session import MOUNT, SessionLost, Shell
+from builder.verify.session import Opener, SessionLost, Shell
 from builder.verify.structure import check, expanded, mismatches
 
+Start = Callable[[], AbstractContextManager[Opener]]
+"""A fresh container of the image, with the toolbox in it and nothing of the image's running."""
+Env = Sequence[tuple[str, str]]
 
-def command_checks(
-    tests: StructureTest, engine: Starter, contract: RunContract, toolbox: Path
-) -> tuple[CheckResult, ...]:
+
+def command_checks(tests: StructureTest, start: Start, env: Env) -> tuple[CheckResult, ...]:
     """A container for each test, as the original does: none sees what another one left.
 
-    Only the image's own programs are run, through the probe shell; the image needs none. Raises
-    `EngineError` where the engine is gone.
+    Only the image's own programs are run, through the probe shell; the image needs none. `env` is what they
+    find. Raises `EngineError` where the engine is gone, or can't start the image.
     """
-    return tuple(
-        one_check(test, tests.global_env_vars, engine, contract, toolbox) for test in tests.command_tests
-    )
+    return tuple(one_check(test, tests.global_env_vars, start, env) for test in tests.command_tests)
 
 
-def one_check(
-    test: CommandTest, common: tuple[Variable, ...], engine: Starter, contract: RunContract, toolbox: Path
-) -> CheckResult:
-    mounts = (Mount(source=toolbox, target=MOUNT),)
-    variables = exports((*common, *test.env_vars), contract)
-    with (
-        engine.start(probe_contract(contract), mounts=mounts, program=HOLD) as container,
-        closing(Shell(container)) as shell,
-    ):
+def one_check(test: CommandTest, common: tuple[Variable, ...], start: Start, env: Env) -> CheckResult:
+    variables = exports((*common, *test.env_vars), env)
+    with start() as container, closing(Shell(container)) as shell:
         return check(test.name, faults(test, shell, variables))
 
 
-def exports(variables: Sequence[Variable], contract: RunContract) -> str:
+def exports(variables: Sequence[Variable], there: Env) -> str:
     """Later ones may use earlier ones."""
-    env, words = dict(contract.env), []
+    env, words = dict(there), []
     for variable in variables:
         env[variable.key] = expanded(variable.value, env)
         words.append(f"export {shlex.quote(variable.key)}={shlex.quote(env[variable.key])}; ")

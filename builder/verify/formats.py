@@ -25,7 +25,11 @@ def sarif_text(report: Report) -> str:
     """SARIF 2.1.0: a result for each finding and each failed live test; waived ones carry a suppression."""
     run = {
         "tool": {
-            "driver": {"name": "temper", "version": __version__, "rules": [*map(rule, report.controls)]}
+            "driver": {
+                "name": "temper",
+                "version": __version__,
+                "rules": [rule(one, report) for one in report.controls],
+            }
         },
         "automationDetails": {"id": f"temper/{report.image}/{report.profile}/{report.platform}/"},
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notifications(report)}],
@@ -39,13 +43,13 @@ def sarif_text(report: Report) -> str:
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def rule(result: ControlResult) -> dict[str, Any]:
+def rule(result: ControlResult, report: Report) -> dict[str, Any]:
     control = BY_KEY[result.key]
     return {
         "id": result.key,
         "shortDescription": {"text": result.title},
         "fullDescription": {"text": control.why},
-        "help": {"text": control.remedy},
+        "help": {"text": control.remedy_for(foreign=report.foreign)},
         "defaultConfiguration": {"level": LEVELS[result.severity]},
         "properties": {
             "tags": ["security", *map(str, control.references)],
@@ -90,8 +94,9 @@ def result(report: Report, control: ControlResult, number: int, text: str, path:
 
 
 def location(report: Report, path: str) -> dict[str, Any]:
-    """The path inside the image; of the image as a whole, the definition that it was made of."""
-    uri = quote(path) if path else f"images/{report.image}/image.yaml"
+    """The path inside the image; of the image as a whole, what it was made of, where that is ours."""
+    whole = quote(report.image) if report.foreign else f"images/{report.image}/image.yaml"
+    uri = quote(path) if path else whole
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}
 
 

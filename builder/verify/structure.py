@@ -1,4 +1,4 @@
-"""container-structure-test's tests of files and metadata, over a finished image. Pure."""
+"""container-structure-test's tests of files, licenses and metadata, over a finished image. Pure."""
 
 import re
 import string
@@ -10,6 +10,7 @@ from builder.model.report import CheckResult, Outcome
 from builder.model.structure import (
     FileContentTest,
     FileExistenceTest,
+    LicenseTest,
     MetadataTest,
     StructureTest,
     Variable,
@@ -23,6 +24,11 @@ TYPES = {Kind.FILE: 0o100000, Kind.DIRECTORY: 0o040000, Kind.SYMLINK: 0o120000, 
 GO_TYPES = {Kind.FILE: "", Kind.DIRECTORY: "d", Kind.SYMLINK: "L", Kind.FIFO: "p", Kind.DEVICE: "D"}
 EXECUTABLE = {"owner": 0o100, "group": 0o010, "other": 0o001, "any": 0o111}
 
+DOCUMENTATION = "/usr/share/doc"
+REFUSED_LICENSES = ("AGPL", "WTFPL")
+NOT_LOOKED_AT = ("libgnutls30",)
+"""Packages that the original lets pass."""
+
 Faults = Iterator[str]
 
 
@@ -30,18 +36,9 @@ def static_checks(tests: StructureTest, image: Image) -> tuple[CheckResult, ...]
     """One result for each test, and one for the metadata where any is asked for."""
     found = [check(test.name, existence(test, image.rootfs)) for test in tests.file_existence_tests]
     found += [check(test.name, contents(test, image.rootfs)) for test in tests.file_content_tests]
+    found += [check("licenses", licenses(test, image.rootfs)) for test in tests.license_tests]
     if tests.metadata_test.model_fields_set:
         found.append(check("metadata", metadata(tests.metadata_test, image.config)))
-    return tuple(found)
-
-
-def not_followed(tests: StructureTest) -> tuple[str, ...]:
-    """What stands in the file and has no verdict."""
-    found = []
-    if tests.license_tests is not None:
-        found.append("licenseTests: not offered; `scanner-metadata` keeps the packages' names for scanners")
-    if tests.container_run_options is not None:
-        found.append("containerRunOptions: not followed; the run contract says how a container is started")
     return tuple(found)
 
 
@@ -96,16 +93,22 @@ def go_mode(entry: Entry) -> str:
 
 
 def contents(test: FileContentTest, rootfs: Rootfs) -> Faults:
-    entry = rootfs.resolve(test.path)
+    text, fault = text_of(rootfs, test.path)
+    if fault:
+        yield fault
+    else:
+        yield from mismatches(test.path, text, test.expected_contents, test.excluded_contents)
+
+
+def text_of(rootfs: Rootfs, path: str) -> tuple[str, str]:
+    """What the file holds, or why that can't be told."""
+    entry = rootfs.resolve(path)
     if entry is None or entry.content is None:
-        yield f"{test.path} {'is not there' if entry is None else 'is no file'}"
-        return
+        return "", f"{path} {'is not there' if entry is None else 'is no file'}"
     if entry.size > LARGEST:
-        yield f"{test.path} has {entry.size} bytes, too many to search"
-        return
+        return "", f"{path} has {entry.size} bytes, too many to search"
     with entry.content.open() as file:
-        text = file.read().decode(errors="replace")
-    yield from mismatches(test.path, text, test.expected_contents, test.excluded_contents)
+        return file.read().decode(errors="replace"), ""
 
 
 def mismatches(what: str, text: str, expected: Iterable[str], excluded: Iterable[str]) -> Faults:
@@ -119,6 +122,39 @@ def mismatches(what: str, text: str, expected: Iterable[str], excluded: Iterable
 
 def found(pattern: str, text: str) -> bool:
     return re.search(in_python(pattern), text) is not None
+
+
+# Licenses ---------------------------------------------------------------------------------------------
+
+
+def licenses(test: LicenseTest, rootfs: Rootfs) -> Faults:
+    """By the original's rules: each folder of documentation has a copyright file, and none names a license
+    that it refuses."""
+    if test.debian:
+        folder = rootfs.resolve(DOCUMENTATION)
+        if folder is None or folder.kind is not Kind.DIRECTORY:
+            yield f"{DOCUMENTATION} is not there, which holds the packages' copyright files"
+        else:
+            for name in packages(rootfs, folder.path):
+                yield from license_faults(rootfs, f"{DOCUMENTATION}/{name}/copyright")
+    for path in test.files:
+        yield from license_faults(rootfs, path)
+
+
+def packages(rootfs: Rootfs, folder: str) -> Iterator[str]:
+    for entry in rootfs.below(folder):
+        above, _, name = entry.path.rpartition("/")
+        if above == folder and entry.kind is Kind.DIRECTORY and name not in NOT_LOOKED_AT:
+            yield name
+
+
+def license_faults(rootfs: Rootfs, path: str) -> Faults:
+    text, fault = text_of(rootfs, path)
+    if fault:
+        yield fault
+    for refused in REFUSED_LICENSES:
+        if refused in text.upper():
+            yield f"{path} names the license {refused}"
 
 
 # Metadata ---------------------------------------------------------------------------------------------

@@ -123,19 +123,22 @@ def failures(report: Report) -> Iterator[str]:
     for control in report.controls:
         if control.outcome is Outcome.FAILED:
             yield "\n".join(
-                [f"FAILED {control.key} ({control.severity}): {control.title}", *reasons(control)]
+                [
+                    f"FAILED {control.key} ({control.severity}): {control.title}",
+                    *reasons(control, foreign=report.foreign),
+                ]
             )
     failed = [check for check in report.suites if check.outcome is Outcome.FAILED]
     if failed:
         yield "\n".join(["FAILED live tests", *bullets(map(check_line, failed))])
 
 
-def reasons(control: ControlResult) -> Iterator[str]:
+def reasons(control: ControlResult, *, foreign: bool) -> Iterator[str]:
     found = faults(control)
     yield from bullets(found[:SHOWN])
     if len(found) > SHOWN:
         yield f"  and {len(found) - SHOWN} more; report.json has them all"
-    yield from wrapped(f"what to do: {BY_KEY[control.key].remedy}", "  ")
+    yield from wrapped(f"what to do: {BY_KEY[control.key].remedy_for(foreign=foreign)}", "  ")
 
 
 def faults(control: ControlResult) -> list[str]:

@@ -111,6 +111,101 @@ def test_a_layout_and_an_archive_of_the_same_image_have_the_same_findings(layout
     assert any(text.endswith("layer 2 of 2, made by 'RUN rm /app/deploy.pem'") for text in hidden)
 
 
+def test_a_compressed_archive_and_a_tar_of_a_layout_are_the_same_image(
+    layout: Path, saved: Path, desk: Path
+) -> None:
+    (desk / "image.tgz").write_bytes(gzip.compress(saved.read_bytes()))
+    files = {str(path.relative_to(layout)): path.read_bytes() for path in layout.rglob("*") if path.is_file()}
+    (desk / "layout.tar.gz").write_bytes(gzip.compress(tar_of(files)))
+    for one, other in (
+        ("image.tgz", saved),
+        ("layout.tar.gz", layout),
+        ("oci-archive:layout.tar.gz", layout),
+    ):
+        found, wanted = report("audit", one), report("audit", other)
+        assert found.image == one
+        assert found.model_copy(update={"image": wanted.image}) == wanted
+    assert report("harden", "image.tgz", "-o", "one").digest == report("harden", saved, "-o", "two").digest
+    assert (desk / "build").exists() is False
+    assert not list((desk / "store/temp").iterdir())
+
+
+def test_a_hardened_archive_has_a_folder_of_its_own_name(saved: Path, desk: Path) -> None:
+    (desk / "app.tar.gz").write_bytes(gzip.compress(saved.read_bytes()))
+    temper("harden", "app.tar.gz")
+    assert [path.name for path in (desk / "build").iterdir()] == ["app-hardened-amd64"]
+
+
+def test_what_to_do_is_said_for_an_image_without_image_yaml(layout: Path) -> None:
+    text = temper("audit", layout).stdout
+    told = [line.strip() for line in text.splitlines() if line.startswith("  what to do: ")]
+    assert 'what to do: write HEALTHCHECK CMD ["program", "argument"], or waive this for a batch job' in told
+    failures = text[text.index("\nFAILED ") : text.index("\nnot run\n")]
+    assert "image.yaml" not in failures
+    assert "image.lock.json" not in failures
+
+
+def test_code_scanning_is_told_the_same(layout: Path) -> None:
+    [run] = json.loads(temper("audit", "oci:image", "--format", "sarif").stdout)["runs"]
+    helps = {rule["id"]: rule["help"]["text"] for rule in run["tool"]["driver"]["rules"]}
+    assert helps["oci-labels"] == "add the label by LABEL in the Dockerfile"
+    [result] = [one for one in run["results"] if one["ruleId"] == "healthcheck"]
+    place = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert place == "oci%3Aimage"
+
+
+def test_explain_prints_what_to_do_for_both() -> None:
+    text = temper("explain", "oci-labels").stdout
+    assert "when it fails\n  add the label under `labels:` in image.yaml\n" in text
+    assert "on an image that others built\n  add the label by LABEL in the Dockerfile\n" in text
+    assert "on an image that others built" not in temper("explain", "no-setuid").stdout
+
+
+TESTS = """\
+schemaVersion: 2.0.0
+fileExistenceTests: [{name: deleted, path: /app/deploy.pem, shouldExist: false}]
+metadataTest: {workdir: /srv}
+commandTests: [{name: serves, command: serve}]
+"""
+
+
+def test_a_teams_own_tests_run_on_any_image(saved: Path, desk: Path) -> None:
+    (desk / "test.yaml").write_text(TESTS)
+    found = report("audit", saved, "--structure-test", "test.yaml")
+    assert [(check.name, check.outcome.value, check.message) for check in found.suites] == [
+        ("structure: deleted", "passed", ""),
+        ("structure: metadata", "failed", "the workdir is '/app', not '/srv'"),
+    ]
+    assert "test.yaml: commandTests: no container engine answers" in found.not_run
+
+
+def test_tests_that_ask_for_what_they_are_not_given_are_not_run(saved: Path, desk: Path) -> None:
+    (desk / "one.yaml").write_text(f"{TESTS}containerRunOptions: {{privileged: true, allocateTty: true}}\n")
+    (desk / "two.yaml").write_text("schemaVersion: 2.0.0\ncontainerRunOptions: {privileged: true}\n")
+    words = [word for name in ("one.yaml", "two.yaml") for word in ("--structure-test", name)]
+    said = [note for note in report("audit", saved, *words).not_run if ".yaml: " in note]
+    assert said == [
+        (
+            "one.yaml: commandTests: containerRunOptions.privileged: not given: "
+            "it opens this machine to the image"
+        ),
+        (
+            "one.yaml: commandTests: containerRunOptions.allocateTty: not given: "
+            "standard and error output would be one"
+        ),
+    ]
+
+
+def test_what_is_wrong_in_a_file_of_tests_is_said_before_anything_is_read(desk: Path) -> None:
+    (desk / "test.yaml").write_text(f"{TESTS}containerRunOptions: {{envFile: gone}}\n")
+    with pytest.raises(InputError) as error:
+        temper("audit", "nowhere", "--structure-test", "test.yaml")
+    assert str(error.value) == (
+        "test.yaml: containerRunOptions.envFile: 'gone' can't be read: no such file or directory; "
+        "name a file of NAME=value lines, from the working directory on"
+    )
+
+
 @pytest.mark.parametrize("form", ["oci:image", "image", "./image"])
 def test_forms_of_a_reference(layout: Path, form: str) -> None:
     assert report("audit", form).digest == read_layout(layout).digest

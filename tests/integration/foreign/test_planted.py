@@ -1,13 +1,7 @@
 """A full Debian with planted faults by `docker build`: all are caught, and hardening mends what it can."""
 
-import json
-import os
 import pickle
-import subprocess
-import sys
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -19,22 +13,12 @@ from builder.image.engine import Engine
 from builder.image.layout import read_layout
 from builder.model.contract import RunContract
 from builder.model.spec import Writable
+from tests.integration.foreign.conftest import NAME, Desk
 from tests.integration.foreign.planted import FAULTS, NOT_PLANTED, dockerfile
 
 pytestmark = [pytest.mark.docker, pytest.mark.network]
 
 HERE = Path(__file__).parent
-NAME = f"full-{uuid.uuid4().hex[:8]}"
-FULL = """\
-description: A full Debian, to build on
-base: debian/trixie
-packages: [apt, bash, ca-certificates, coreutils, curl, dash, dpkg, libc-bin, login, mount, passwd, sed,
-  util-linux]
-python: {version: "3.13"}
-entrypoint: [bash]
-platforms: [linux/amd64]
-"""
-LAX = "title: Whatever can be read\ncontrols: {safe-archive: true}\n"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq\n"
 ASK = """
 import contextlib, time, urllib.request
@@ -47,42 +31,11 @@ for _ in range(100):
 """Until it listens."""
 
 
-@dataclass(frozen=True)
-class Desk:
-    folder: Path
-
-    def temper(self, *words: str) -> tuple[int, dict[str, Any]]:
-        """Exit code and report."""
-        env = {**os.environ, "ENGINE": "auto"}
-        env.pop("SOURCE_DATE_EPOCH", None)
-        done = subprocess.run(
-            [sys.executable, "-m", "builder", *words],
-            cwd=self.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in (0, 1), done.stderr
-        return done.returncode, json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    folder = tmp_path_factory.mktemp("foreign")
-    (folder / "images" / NAME).mkdir(parents=True)
-    (folder / "images" / NAME / "image.yaml").write_text(FULL)
-    (folder / "profiles").mkdir()
-    (folder / "profiles" / "lax.yaml").write_text(LAX)
-    return Desk(folder)
-
-
-@pytest.fixture(scope="module")
-def faulty(desk: Desk, engine: Engine) -> Iterator[str]:
+def faulty(desk: Desk, base: str, engine: Engine) -> Iterator[str]:
     """The tag of the image with all faults."""
-    base, tag = f"temper/{NAME}:lax", f"temper-test/{NAME}:faulty"
+    tag = f"temper-test/{NAME}:faulty"
     try:
-        assert desk.temper("build", NAME, "-p", "lax", "--json")[0] == 0
         context = desk.folder / "context"
         copytree(HERE / "context", context, ignore=lambda *_: ["__pycache__"])
         (context / "deploy.pem").write_text(KEY)
@@ -91,7 +44,7 @@ def faulty(desk: Desk, engine: Engine) -> Iterator[str]:
         engine.build(context, tag)
         yield tag
     finally:
-        for name in (f"temper-test/{NAME}:hard", tag, base):
+        for name in (f"temper-test/{NAME}:hard", tag):
             engine.remove_image(name)
 
 

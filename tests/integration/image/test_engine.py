@@ -1,5 +1,6 @@
 import gc
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,9 +15,9 @@ import pytest
 
 from builder.errors import ArchiveError, EngineError
 from builder.image.assemble import assemble, link_layers
-from builder.image.engine import Engine
+from builder.image.engine import TRIED, Engine
 from builder.image.layout import find_image
-from builder.image.leftovers import LABEL
+from builder.image.leftovers import LABEL, session
 from builder.image.running import Mount
 from builder.model.contract import RunContract
 from builder.model.image import Image
@@ -215,6 +216,33 @@ def test_what_a_killed_process_left_is_removed_by_the_next(engine: Engine, loade
         assert identity not in containers(engine)
         assert engine.remove_leftovers() == ()
         assert living.inspect()["State"]["Running"]
+
+
+def test_an_image_is_lent_for_the_block_and_one_that_was_there_stays(
+    engine: Engine, image: Image, store: Store, tmp_path: Path
+) -> None:
+    own = image.replace(config=image.config.with_labels({"lent": secrets.token_hex(8)}))
+    assemble(own, store, tmp_path / "oci", name="lent:1")
+    stored = find_image(tmp_path / "oci")
+    with suppress(KeyboardInterrupt), engine.lent(stored) as identity:
+        assert engine.image_id(identity) == stored.image_id
+        with engine.lent(stored) as again:
+            assert again == identity
+        assert engine._has_image(identity)
+        raise KeyboardInterrupt
+    assert not engine._has_image(stored.image_id)
+
+
+def test_an_image_that_a_killed_process_was_lent_is_removed_by_the_next(engine: Engine, loaded: str) -> None:
+    place, pid = session().split(".")[0], subprocess.Popen(["true"])
+    pid.wait()
+    dead, alive = f"{place}.{pid.pid}.1", session()
+    for tag in (dead, alive):
+        engine._tag(loaded, f"{TRIED}:{tag}")
+    engine.remove_leftovers()
+    assert not engine._has_image(f"{TRIED}:{dead}")
+    assert engine._has_image(f"{TRIED}:{alive}")
+    engine.remove_image(f"{TRIED}:{alive}")
 
 
 def test_a_program_that_is_not_there_has_a_code_and_no_exception(engine: Engine, loaded: str) -> None:

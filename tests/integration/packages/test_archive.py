@@ -15,7 +15,7 @@ from builder.model.profile import RunSettings
 from builder.model.spec import ImageSpec
 from builder.packages.download import fetch
 from builder.packages.lock import differences, lock_text, package_downloads, read_lock
-from builder.packages.locking import make_lock
+from builder.packages.locking import lock_probe, make_lock
 from builder.packages.store import Store
 from builder.progress import Silent
 from tests.integration.archive import ALWAYS, DATE, DAY, Deb, LocalArchive, Signing, flip, signing_key
@@ -58,6 +58,16 @@ def lock(
         previous=previous,
         progress=Silent(),
     )
+
+
+def test_the_probe_program_alone_is_locked_to_what_the_archive_has(
+    archive: LocalArchive, store: Store
+) -> None:
+    archive.publish([LIB])
+    [found] = lock_probe(store, "debian/trixie", "linux/amd64", DATE + 60, Silent())
+    assert (found.name, found.version, found.because) == ("busybox-static", "1.0", "toolbox")
+    fetch(store, package_downloads((found,)), Silent())
+    assert store.has(found.sha256)
 
 
 def said(error: type[Exception], *arguments: Any, **options: Any) -> str:

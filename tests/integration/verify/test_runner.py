@@ -20,6 +20,7 @@ from builder.model.spec import Healthcheck
 from builder.model.tree import Entry
 from builder.verify.live import LiveResult
 from builder.verify.runner import verify
+from tests.integration.images.test_live_mutants import MUTANTS as OF_PYTHON
 from tests.integration.verify.conftest import GROUP, LOCK, PASSWD, SUITES, Build, Built, file, folder
 from tests.unit.controls.test_live import MUTANTS as RECORDED
 
@@ -231,8 +232,8 @@ def test_a_suite_catches_a_start_that_breaks_its_control(
     assert failed(run(loosened, probe, toolbox, *suites)) == {key}
 
 
-NEEDS_PYTHON = {"elf-closure", "python-startup"}
-"""Their tests skip in an image without Python: the built `python` image proves them."""
+NEEDS_PYTHON = {key for key, _, _ in OF_PYTHON}
+"""Their tests skip in an image without Python: mutants of the built `python` image prove them."""
 
 
 def test_every_control_that_a_suite_speaks_of_has_a_mutant() -> None:

@@ -904,7 +904,7 @@ TRUST = (
         "approved-ca-bundle",
         "an authority more",
         append(BUNDLE, pem("proxy")),
-        f"{BUNDLE} holds 1 certificates that neither a package nor image.yaml brings",
+        f"{BUNDLE} holds 1 certificates that no package brings and nobody declared",
     ),
     mutant(
         "approved-ca-bundle",

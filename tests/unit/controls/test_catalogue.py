@@ -110,6 +110,26 @@ def test_every_control_is_told_in_words(control: AnyControl) -> None:
     assert control.why.endswith(".")
 
 
+OURS = re.compile(
+    r"image\.yaml|image\.lock|`(writable|state|ports|labels|files|run)\b|temper lock|dev profile"
+)
+
+
+@every_control
+def test_what_to_do_about_an_image_of_others_names_nothing_that_only_ours_have(control: AnyControl) -> None:
+    text = control.remedy_for(foreign=True)
+    assert not OURS.search(text)
+    assert not text.endswith(".")
+    if control.foreign_remedy:
+        assert text != control.remedy_for(foreign=False)
+        assert len(text) > 20
+
+
+@every_control
+def test_what_to_do_about_our_image_is_said_in_its_own_words(control: AnyControl) -> None:
+    assert control.remedy_for(foreign=False) == control.remedy
+
+
 @every_control
 def test_every_control_answers_to_a_published_rule_with_its_version(control: AnyControl) -> None:
     assert control.references

@@ -18,10 +18,11 @@ from builder.image.docker_archive import docker_archive
 from builder.image.engine import Engine
 from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import is_dead, session
-from builder.image.running import Mount, engine_arguments
+from builder.image.running import Mount, engine_arguments, trial_arguments
 from builder.model.contract import RunContract
 from builder.model.profile import Device, Ulimit
 from builder.model.spec import State, Writable
+from builder.model.trial import Trial
 
 CONTRACT = RunContract(
     image="temper/test:hardened",
@@ -102,6 +103,34 @@ def refused(monkeypatch, path: Path) -> EngineError:
         Engine.connect()
     assert error.value.exit_code == 3
     return error.value
+
+
+def test_an_image_without_a_contract_is_started_as_the_engine_does_it_within_bounds() -> None:
+    trial = Trial(
+        image="sha256:ab",
+        user="1000",
+        env=(("A", "b"),),
+        capabilities=("NET_ADMIN",),
+        mounts=(Mount(source=Path("/srv/data"), target="/data"),),
+    )
+    arguments = trial_arguments(trial, [Mount(source=Path("/tools"), target="/.toolbox")])
+    binds = arguments.pop("mounts")
+    assert [(bind["Source"], bind["Target"], bind["ReadOnly"]) for bind in binds] == [
+        ("/srv/data", "/data", True),
+        ("/tools", "/.toolbox", True),
+    ]
+    assert arguments == {
+        "image": "sha256:ab",
+        "user": "1000",
+        "environment": {"A": "b"},
+        "cap_add": ["NET_ADMIN"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": "2g",
+        "memswap_limit": "2g",
+        "pids_limit": 512,
+        "healthcheck": {"test": ["NONE"]},
+    }
+    assert trial_arguments(Trial(image="x"))["user"] is None
 
 
 def test_no_engine_at_all(monkeypatch, tmp_path: Path) -> None:

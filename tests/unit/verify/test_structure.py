@@ -13,9 +13,8 @@ from builder.model.tree import Bytes, Entry, Kind, Rootfs
 from builder.verify.commands import exports, faults
 from builder.verify.formats import FORMATS
 from builder.verify.session import Shell
-from builder.verify.structure import not_followed, static_checks
+from builder.verify.structure import static_checks
 from tests.unit.verify.parts import Parts
-from tests.unit.verify.test_runner import CONTRACT
 from tests.unit.verify.test_session import FakeContainer, framed
 
 IMAGE = Image(
@@ -143,12 +142,45 @@ def test_nothing_asked_is_nothing_passed(tmp_path: Path) -> None:
     assert results(tmp_path, "metadataTest: {}\n") == []
 
 
-def test_what_is_known_but_not_offered_is_told(tmp_path: Path) -> None:
-    text = "licenseTests: [{debian: true}]\ncontainerRunOptions: {privileged: true}\n"
-    assert not_followed(parsed(tmp_path, text)) == (
-        "licenseTests: not offered; `scanner-metadata` keeps the packages' names for scanners",
-        "containerRunOptions: not followed; the run contract says how a container is started",
-    )
+def documented(**texts: str) -> Image:
+    entries = [Entry(path="usr/share/doc", kind=Kind.DIRECTORY, mode=0o755)]
+    entries += [Entry(path="usr/share/doc/empty", kind=Kind.DIRECTORY, mode=0o755)]
+    entries += [Entry(path="usr/share/doc/link", kind=Kind.SYMLINK, mode=0o777, target="empty")]
+    for name, text in texts.items():
+        folder = f"usr/share/doc/{name}"
+        entries += [Entry(path=folder, kind=Kind.DIRECTORY, mode=0o755)]
+        content = Bytes(text.encode())
+        entries += [Entry(path=f"{folder}/copyright", kind=Kind.FILE, mode=0o644, content=content)]
+    return Image(rootfs=Rootfs().with_entries(entries), config=IMAGE.config)
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ("files: [/usr/share/doc/one/copyright]", ""),
+        ("files: [/usr/share/doc/two/copyright]", "/usr/share/doc/two/copyright names the license WTFPL"),
+        ("files: [/LICENSE]", "/LICENSE is not there"),
+        ("debian: false", ""),
+        (
+            "debian: true",
+            (
+                "/usr/share/doc/empty/copyright is not there; "
+                "/usr/share/doc/two/copyright names the license WTFPL"
+            ),
+        ),
+    ],
+)
+def test_licenses(tmp_path: Path, test: str, message: str) -> None:
+    tests = parsed(tmp_path, f"licenseTests: [{{{test}}}]\n")
+    image = documented(one="MIT\n", two="the wtfpl, Version 2\n", libgnutls30="AGPL")
+    [result] = static_checks(tests, image)
+    assert (result.name, result.message) == ("structure: licenses", message)
+
+
+def test_packages_without_documentation_have_no_license(tmp_path: Path) -> None:
+    assert results(tmp_path, "licenseTests: [{debian: true}]\n") == [
+        (Outcome.FAILED, "/usr/share/doc is not there, which holds the packages' copyright files")
+    ]
 
 
 def test_every_problem_of_a_file_is_told_with_its_line(tmp_path: Path) -> None:
@@ -220,7 +252,7 @@ def test_a_setup_that_fails_is_told_and_ends_the_test() -> None:
 
 def test_variables_may_use_the_images_and_each_other() -> None:
     variables = (Variable(key="A", value="$A:x"), Variable(key="B", value="${A} y"))
-    assert exports(variables, CONTRACT) == "export A=b:x; export B='b:x y'; "
+    assert exports(variables, (("A", "b"),)) == "export A=b:x; export B='b:x y'; "
 
 
 @pytest.mark.parametrize("form", FORMATS)
