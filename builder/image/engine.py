@@ -27,6 +27,11 @@ _STEP = re.compile(r" ---> ([0-9a-f]{12,64})")
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
 
 
+def import_sdk() -> None:
+    """It takes 0.2 s: for those who will need it, while they have to wait for something else anyway."""
+    import docker  # noqa: F401, PLC0415
+
+
 class Engine:
     """A connection. A context manager; every method raises `EngineError`."""
 
