@@ -1,6 +1,5 @@
 """A program that is begun before there is anything to tell it."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -46,9 +45,9 @@ def test_one_that_is_never_told_is_killed(tmp_path: Path) -> None:
 
 
 def test_no_pipe_is_left_open(tmp_path: Path) -> None:
-    before = os.listdir("/proc/self/fd")
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with begun(command(READS), env={}, cwd=tmp_path, argument="--subject"):
         pass
     with pytest.raises(FileNotFoundError), begun(["/no/program"], env={}, cwd=tmp_path, argument="--subject"):
         pass
-    assert os.listdir("/proc/self/fd") == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
