@@ -68,6 +68,10 @@ class Engine:
     def close(self) -> None:
         self._client.close()
 
+    @property
+    def _is_near(self) -> bool:
+        return self._where.startswith("unix:")
+
     def version(self) -> str:
         """`20.10.24`"""
         with self._told("asking for its version"):
@@ -93,7 +97,7 @@ class Engine:
         stored = find_image(layout, platform)
         with self._told(f"loading '{tag}'"):
             if not self._has_image(stored.image_id):
-                with closing(docker_archive(stored)) as archive:
+                with closing(docker_archive(stored, packed=not self._is_near)) as archive:
                     loaded = _loaded(self._api.load_image(archive), tag)
                 self._check_loaded(tag, stored.image_id, loaded)
             self._tag(stored.image_id, tag)
