@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from builder.errors import InputError
-from builder.image.layout import read_layout
+from builder.image.layout import find_image, read_image
 from builder.image.memory import Memory
 from builder.pipeline import output_folder
 from builder.reference import Opened, opened
@@ -47,5 +46,6 @@ def built(place: Workplace, name: str, wanted: Wanted) -> Opened:
         raise InputError(
             f"{folder / LAYOUT}: no such image; run `temper build {name} --profile {wanted.profile}` first"
         )
-    image = read_layout(folder / LAYOUT, platform, Memory(store=place.store))
-    return Opened(image=image, name=f"{name} ({wanted.profile})", place=Path(folder))
+    stored = find_image(folder / LAYOUT, platform)
+    image = read_image(stored, Memory(store=place.store))
+    return Opened(image=image, stored=stored, name=f"{name} ({wanted.profile})", place=folder)

@@ -1,10 +1,14 @@
 """The only importer of subprocess."""
 
 import logging
+import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from builder.errors import ToolError
 
@@ -33,3 +37,60 @@ def run(
         said = done.stderr.decode(errors="replace").strip() or "it said nothing"
         raise ToolError(f"{shlex.join(words)}: exit {done.returncode}: {said}")
     return done
+
+
+class Begun:
+    """A program that runs already, and is yet to be told what to work on."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], pipe: int, output: IO[bytes]) -> None:
+        self._popen = popen
+        self._pipe = os.fdopen(pipe, "wb")
+        self._output = output
+
+    def finish(self, told: bytes) -> tuple[int, bytes]:
+        """Its exit code and all that it said. One that ended before it was told says itself why."""
+        with suppress(BrokenPipeError):
+            self._pipe.write(told)
+        self._hang_up()
+        code = self._popen.wait()
+        self._output.seek(0)
+        return code, self._output.read()
+
+    def kill(self) -> None:
+        """And waits for its end. Nothing happens to one that has ended."""
+        self._hang_up()
+        self._popen.kill()
+        self._popen.wait()
+
+    def _hang_up(self) -> None:
+        with suppress(BrokenPipeError):
+            self._pipe.close()
+
+
+@contextmanager
+def begun(
+    command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, argument: str
+) -> Iterator[Begun]:
+    """Starts a program, so that it gets ready while other things are. Killed where the block ends before it.
+
+    `argument` is an option of it that takes a file, which it can read to the end after `finish` only.
+    """
+    reading, writing = os.pipe()
+    words = [*(str(word) for word in command), argument, f"/dev/fd/{reading}"]
+    log.info("+ %s", shlex.join(words))
+    with tempfile.TemporaryFile() as output:  # a pipe would have to be emptied while nobody waits for it
+        try:
+            popen = subprocess.Popen(
+                words, env=env, cwd=cwd, pass_fds=[reading],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        except BaseException:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
+        running = Begun(popen, writing, output)
+        try:
+            yield running
+        finally:
+            running.kill()

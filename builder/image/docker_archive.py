@@ -5,20 +5,25 @@ Source: Docker image specification 1.2, "Combined Image JSON + Filesystem Change
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 from builder.errors import ArchiveError
+from builder.image.ahead import ahead
 from builder.image.layout import Stored
-from builder.image.streams import Span
+from builder.image.streams import Span, packing_of, unpacked
 from builder.image.tar import BLOCK, header
 from builder.model.tree import Bytes, Entry, Kind, Slice
 
 
-def docker_archive(stored: Stored) -> Generator[bytes, None, None]:
-    """Untagged, so that nothing has a name before it is whole; the blobs stay compressed.
+def docker_archive(stored: Stored, *, packed: bool) -> Generator[bytes, None, None]:
+    """Untagged, so that nothing has a name before it is whole.
 
-    Raises `ArchiveError` for a damaged blob, before the archive's end is sent. Layers of an archive have no
-    digest to be held to: the engine compares what they unpack to with the config.
+    Blobs stay compressed with `packed`. Engines decompress on one thread, and slowly: nearby, it takes a
+    quarter less time to send them their layers uncompressed, three times as long. Raises `ArchiveError` for a
+    damaged blob, before the archive's end is sent. Layers of an archive have no digest to be held to: the
+    engine compares what they unpack to with the config.
     """
     config = f"{stored.image_id.removeprefix('sha256:')}.json"
     names = [f"{number:03}/layer.tar" for number, _ in enumerate(stored.layers)]
@@ -26,10 +31,27 @@ def docker_archive(stored: Stored) -> Generator[bytes, None, None]:
     yield _file("manifest.json", manifest)
     yield _file(config, stored.config)
     for name, span in zip(names, stored.layers, strict=True):
-        yield header(_entry(name, Slice(path=span.path, offset=0, size=span.size, sha256="")), 0)
-        yield from _checked(span)
-        yield bytes(-span.size % BLOCK)
+        if packed:
+            yield from _member(name, span.path, span.size, _checked(span))
+        else:
+            yield from _plain(name, span)
     yield bytes(2 * BLOCK)
+
+
+def _plain(name: str, span: Span) -> Iterator[bytes]:
+    """A header comes before its bytes, and a blob does not tell how many those are: it is read twice."""
+    for _ in _checked(span):
+        pass
+    packing = packing_of(span)
+    size = sum(len(piece) for piece in unpacked(span, packing))
+    with closing(ahead(piece for piece in unpacked(span, packing))) as pieces:
+        yield from _member(name, span.path, size, pieces)
+
+
+def _member(name: str, path: Path, size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    yield header(_entry(name, Slice(path=path, offset=0, size=size, sha256="")), 0)
+    yield from pieces
+    yield bytes(-size % BLOCK)
 
 
 def _entry(name: str, content: Bytes | Slice) -> Entry:

@@ -28,6 +28,11 @@ TRIED = "temper-audit"
 """Repository of images that are in the engine for as long as they are tried; the tag tells whose they are."""
 
 
+def import_sdk() -> None:
+    """It takes 0.2 s: for those who will need it, while they have to wait for something else anyway."""
+    import docker  # noqa: F401, PLC0415
+
+
 class Engine:
     """A connection. A context manager; every method raises `EngineError`."""
 
@@ -64,6 +69,10 @@ class Engine:
     def close(self) -> None:
         self._client.close()
 
+    @property
+    def _is_near(self) -> bool:
+        return self._where.startswith("unix:")
+
     def version(self) -> str:
         """`20.10.24`"""
         with self._told("asking for its version"):
@@ -91,7 +100,7 @@ class Engine:
     def _load(self, stored: Stored, tag: str) -> str:
         with self._told(f"loading '{tag}'"):
             if not self._has_image(stored.image_id):
-                with closing(docker_archive(stored)) as archive:
+                with closing(docker_archive(stored, packed=not self._is_near)) as archive:
                     found = loaded(self._api.load_image(archive), tag)
                 self._check_loaded(tag, stored.image_id, found)
             self._tag(stored.image_id, tag)

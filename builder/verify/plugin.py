@@ -4,37 +4,44 @@ Suites are run with `-p builder.verify.plugin`; testinfra's own plugin is switch
 knows no container without a shell.
 """
 
+import json
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from builder.errors import EngineError
+from builder.image.engine import Engine, import_sdk
 from builder.model.contract import RunContract
 from builder.model.image import Image
 from builder.model.report import Outcome
 from builder.names import suggestion
 from builder.verify import proc
 from builder.verify.backend import ContainerHost, make_host
+from builder.verify.inside import Inside, Program
 from builder.verify.live import Line
 from builder.verify.session import MOUNT, Shell
 from builder.verify.subject import Subject
 
 SUBJECT = pytest.StashKey[Subject]()
 RESULTS = pytest.StashKey[Path]()
+INSIDE = pytest.StashKey[Inside]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("temper")
-    group.addoption("--subject", type=Path, required=True, help="JSON about the container, by the runner")
+    told = "JSON about the container, by the runner; a pipe, until it is started"
+    group.addoption("--subject", type=Path, required=True, help=told)
     group.addoption("--results", type=Path, required=True, help="where to write a JSON line per test")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "control(key, ...): the test proves these controls")
     config.addinivalue_line("markers", "program: the test looks at the image's own program while it runs")
-    config.stash[SUBJECT] = Subject.model_validate_json(config.getoption("--subject").read_text())
+    config.addinivalue_line("markers", "python(text, argument, ..., stays=False): a program for `answer`")
     config.stash[RESULTS] = config.getoption("--results")
 
 
@@ -50,6 +57,8 @@ def keys(item: pytest.Item) -> tuple[str, ...]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keeps what the profile asks for: a test of a control that is off would fail for no fault."""
+    import_sdk()
+    config.stash[SUBJECT] = Subject.model_validate_json(config.getoption("--subject").read_text())
     check_keys(config, items)
     asked = set(config.stash[SUBJECT].controls)
     chosen = [item for item in items if not keys(item) or asked.intersection(keys(item))]
@@ -58,6 +67,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         item.user_properties.append(("controls", [key for key in keys(item) if key in asked]))
     write(config, Line(kind="planned", count=len(items)))
+    config.stash[INSIDE] = begin_inside(config.stash[SUBJECT], items)
+
+
+def begin_inside(told: Subject, items: list[pytest.Item]) -> Inside:
+    """What tests ask of the image's Python. Under a seccomp profile there is no room for our own calls."""
+    asked: dict[Path, list[Program]] = {}
+    for item in items if told.python else ():
+        skipped = told.held and item.get_closest_marker("program")
+        if not skipped and (program := program_of(item)):
+            asked.setdefault(item.path, []).append(program)
+    alone = bool(told.tracer or told.contract.seccomp)
+    return Inside(partial(opened, told), f"python{told.python}", asked, alone=alone)
+
+
+def program_of(item: pytest.Item) -> Program | None:
+    mark = item.get_closest_marker("python")
+    return Program.of(*mark.args, **mark.kwargs) if mark else None
+
+
+@contextmanager
+def opened(told: Subject) -> Iterator[Shell]:
+    with Engine.connect() as engine:
+        shell = Shell(engine.container(told.container), tracer=told.tracer)
+        with closing(shell):
+            yield shell
 
 
 def check_keys(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -162,18 +196,26 @@ def inspected(subject: Subject) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def shell(subject: Subject) -> Iterator[Shell]:
-    from builder.image.engine import Engine  # noqa: PLC0415 - the SDK is slow to import
-
-    with Engine.connect() as engine:
-        shell = Shell(engine.container(subject.container), tracer=subject.tracer)
+    with opened(subject) as shell:
         yield shell
-        shell.close()
 
 
 @pytest.fixture(scope="session")
 def host(subject: Subject, shell: Shell) -> ContainerHost:
     """testinfra's host, inside the container."""
     return make_host(subject.container[:12], shell)
+
+
+@pytest.fixture
+def answer(request: pytest.FixtureRequest, subject: Subject) -> Any:
+    """What the test's program (`@pytest.mark.python`) printed as JSON in the image's Python."""
+    program = program_of(request.node)
+    assert program, "the test has no marker `python` with a program"  # noqa: S101 - its author is told
+    if subject.python is None:
+        pytest.skip("the image has no Python")
+    done = request.config.stash[INSIDE].done(request.path, program)
+    assert done.code == 0, done.complaint  # noqa: S101 - the test fails
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="session")

@@ -10,28 +10,20 @@ COMPILED = ["bz2", "ctypes", "decimal", "hashlib", "lzma", "socket", "sqlite3", 
 FLAGS = ["safe_path", "no_user_site", "dont_write_bytecode"]
 
 
-QUESTIONS = """
+ASKED = """
 import importlib.util, json, sys
-installers = [name for name in {installers} if importlib.util.find_spec(name)]
-unloadable = {{}}
-for name in {compiled}:
+installers, compiled, flags = json.loads(sys.argv[1])
+found = [name for name in installers if importlib.util.find_spec(name)]
+unloadable = {}
+for name in compiled:
     try:
         __import__(name)
     except Exception as error:
         unloadable[name] = str(error)
-flags = {{name: bool(getattr(sys.flags, name)) for name in {flags}}}
-print(json.dumps([installers, unloadable, flags]))
+on = {name: bool(getattr(sys.flags, name)) for name in flags}
+print(json.dumps({"installers": found, "unloadable": unloadable, "flags": on}))
 """
-
-
-@pytest.fixture(scope="module")
-def python(host, subject):
-    """What the image's own Python says, in one start of it."""
-    if subject.python is None:
-        pytest.skip("the image has no Python")
-    code = QUESTIONS.format(installers=PYTHON_INSTALLERS, compiled=COMPILED, flags=FLAGS)
-    installers, unloadable, flags = json.loads(host.check_output("python%s -c %s", subject.python, code))
-    return {"installers": installers, "unloadable": unloadable, "flags": flags}
+asks = pytest.mark.python(ASKED, json.dumps([PYTHON_INSTALLERS, COMPILED, FLAGS]))
 
 
 @pytest.mark.control("package-set")
@@ -71,19 +63,22 @@ def test_there_is_no_package_manager(host, name):
 
 @pytest.mark.control("no-package-manager")
 @pytest.mark.parametrize("module", PYTHON_INSTALLERS)
+@asks
 def test_python_can_install_nothing(request, subject, module):
     """Without a Python there is nothing that could."""
-    python = request.getfixturevalue("python") if subject.python else {"installers": []}
-    assert module not in python["installers"], f"the module {module} can be imported"
+    answer = request.getfixturevalue("answer") if subject.python else {"installers": []}
+    assert module not in answer["installers"], f"the module {module} can be imported"
 
 
 @pytest.mark.control("elf-closure")
 @pytest.mark.parametrize("module", COMPILED)
-def test_compiled_modules_of_python_load(python, module):
-    assert module not in python["unloadable"], python["unloadable"][module]
+@asks
+def test_compiled_modules_of_python_load(answer, module):
+    assert module not in answer["unloadable"], answer["unloadable"][module]
 
 
 @pytest.mark.control("python-startup")
 @pytest.mark.parametrize("flag", FLAGS)
-def test_python_starts_without_foreign_code(python, flag):
-    assert python["flags"][flag], f"sys.flags.{flag} is off"
+@asks
+def test_python_starts_without_foreign_code(answer, flag):
+    assert answer["flags"][flag], f"sys.flags.{flag} is off"

@@ -1,7 +1,6 @@
 """The running server, asked from inside its container; tests/state/models/linear.onnx is y = x W + b."""
 
 import json
-import textwrap
 
 import pytest
 
@@ -25,22 +24,27 @@ ASK = """
 """
 
 
-@pytest.fixture
-def ask(host):
-    """Status, text and headers of one request, made by the image's own Python."""
-
-    def run(method, path, body=None, headers=None):
-        asked = json.dumps([[method, path, body, headers or {}]])
-        done = host.run("python3 -c %s %s", textwrap.dedent(ASK), asked)
-        assert done.rc == 0, done.stderr
-        return json.loads(done.stdout)[0]
-
-    return run
+def get(path):
+    return "GET", path, None, {}
 
 
-@pytest.fixture
-def get(ask):
-    return lambda path: json.loads(ask("GET", path)[1])
+def post(body, headers=None):
+    return "POST", INFER, json.dumps(body), headers or {}
+
+
+def infer(rows, **rest):
+    return post(
+        {"inputs": [{"name": "x", "datatype": "FP32", "shape": [len(rows), 3], "data": rows}], **rest}
+    )
+
+
+def asks(*requests):
+    """Their status, text and headers are the test's `answer`; they are sent by the image's own Python."""
+    return pytest.mark.python(ASK, json.dumps(requests), stays=True)
+
+
+def texts(answer):
+    return [json.loads(text) for _, text, _ in answer]
 
 
 def outside(rows):
@@ -52,65 +56,69 @@ def outside(rows):
     ]
 
 
-def request(rows, **rest):
-    tensor = {"name": "x", "datatype": "FP32", "shape": [len(rows), 3], "data": rows}
-    return json.dumps({"inputs": [tensor], **rest})
+@asks(get("/v2/health/live"), get("/v2/health/ready"))
+def test_it_is_live_and_ready(answer):
+    assert texts(answer) == [{"live": True}, {"ready": True}]
 
 
-def test_it_is_live_and_ready(get):
-    assert get("/v2/health/live") == {"live": True}
-    assert get("/v2/health/ready") == {"ready": True}
-
-
-def test_it_tells_its_models(get):
-    assert get("/v2/models/linear") == {
+@asks(get("/v2/models/linear"), get("/v2/models/linear/ready"))
+def test_it_tells_its_models(answer):
+    model, ready = texts(answer)
+    assert model == {
         "name": "linear",
         "versions": ["1"],
         "platform": "onnxruntime_onnx",
         "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 3]}],
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 2]}],
     }
-    assert get("/v2/models/linear/ready") == {"name": "linear", "ready": True}
+    assert ready == {"name": "linear", "ready": True}
 
 
-@pytest.mark.parametrize("rows", [[[1, 2, 3]], [[0.5, -4, 8], [0, 0, 0], [-1, 1024, 0.125]]])
-def test_it_gives_the_same_numbers_as_outside(ask, rows):
-    status, text, _ = ask("POST", INFER, request(rows, id="7"))
+ROWS = [[[1, 2, 3]], [[0.5, -4, 8], [0, 0, 0], [-1, 1024, 0.125]]]
+
+
+@pytest.mark.parametrize("rows", [pytest.param(rows, marks=asks(infer(rows, id="7"))) for rows in ROWS])
+def test_it_gives_the_same_numbers_as_outside(answer, rows):
+    [(status, text, _)] = answer
     assert status == 200, text
-    answer = json.loads(text)
-    assert answer["id"] == "7"
-    assert answer["outputs"] == [
+    said = json.loads(text)
+    assert said["id"] == "7"
+    assert said["outputs"] == [
         {"name": "y", "datatype": "FP32", "shape": [len(rows), 2], "data": outside(rows)}
     ]
 
 
-def test_it_sends_binary_tensors(ask):
-    status, text, headers = ask("POST", INFER, request([[1, 2, 3]], parameters={"binary_data_output": True}))
+@asks(infer([[1, 2, 3]], parameters={"binary_data_output": True}))
+def test_it_sends_binary_tensors(answer):
+    [(status, text, headers)] = answer
     assert status == 200, text
     length = int({name.lower(): value for name, value in headers.items()}["inference-header-content-length"])
     assert text[length:].encode("latin-1") == b"\x00\x00\x38\x41\x00\x00\x18\x41"  # 11.5 and 9.5
 
 
-def test_it_refuses_what_does_not_fit_the_model(ask):
-    tensor = {"name": "z", "datatype": "INT8", "shape": [1], "data": [1]}
-    status, text, _ = ask("POST", INFER, json.dumps({"inputs": [tensor]}))
+@asks(post({"inputs": [{"name": "z", "datatype": "INT8", "shape": [1], "data": [1]}]}))
+def test_it_refuses_what_does_not_fit_the_model(answer):
+    [(status, text, _)] = answer
     assert status == 400
     assert json.loads(text) == {"error": "no input 'z' in model 'linear'; input 'x' is missing"}
 
 
-def test_it_knows_no_other_model(ask):
-    status, text, _ = ask("GET", "/v2/models/other")
+@asks(get("/v2/models/other"))
+def test_it_knows_no_other_model(answer):
+    [(status, text, _)] = answer
     assert (status, json.loads(text)) == (404, {"error": "no model 'other'; there is linear"})
 
 
-def test_it_reads_no_more_than_it_may(ask):
-    status, text, _ = ask("POST", INFER, "{}", {"Content-Length": str(1 << 30)})
+@asks(post({}, {"Content-Length": str(1 << 30)}))
+def test_it_reads_no_more_than_it_may(answer):
+    [(status, text, _)] = answer
     assert status == 413
     assert "is larger than 16777216 bytes" in json.loads(text)["error"]
 
 
-def test_it_does_not_say_what_it_runs_on(ask):
-    _, _, headers = ask("GET", "/v2/health/live")
+@asks(get("/v2/health/live"))
+def test_it_does_not_say_what_it_runs_on(answer):
+    [(_, _, headers)] = answer
     assert "server" not in {name.lower() for name in headers}
 
 
@@ -127,9 +135,9 @@ MANY = """
 """
 
 
-def test_every_client_gets_its_own_numbers(host):
-    answers = json.loads(host.check_output("python3 -c %s", textwrap.dedent(MANY)))
-    assert answers == [outside([[number, 0, 0]]) for number in range(64)]
+@pytest.mark.python(MANY, stays=True)
+def test_every_client_gets_its_own_numbers(answer):
+    assert answer == [outside([[number, 0, 0]]) for number in range(64)]
 
 
 def test_its_health_check_agrees(host):

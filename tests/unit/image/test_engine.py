@@ -203,19 +203,26 @@ def test_an_address_that_makes_no_sense(monkeypatch) -> None:
     )
 
 
-def test_the_stream_for_docker_load_is_an_archive_as_docker_saves_them(image, store, tmp_path, plain) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_stream_for_docker_load_is_an_archive_as_docker_saves_them(
+    image, store, tmp_path, plain, packed: bool
+) -> None:
     made = assemble(image, store, tmp_path / "oci", name="x")
     path = tmp_path / "stream.tar"
-    path.write_bytes(b"".join(docker_archive(find_image(tmp_path / "oci"))))
+    path.write_bytes(b"".join(docker_archive(find_image(tmp_path / "oci"), packed=packed)))
     with tarfile.open(path) as archive:
         names = archive.getnames()
     assert names[0] == "manifest.json"
     assert names[2:] == ["000/layer.tar", "001/layer.tar", "002/layer.tar", "003/layer.tar"]
     back = read_archive(path)
     assert [layer.diff_id for layer in back.layers] == [layer.diff_id for layer in made.layers]
+    assert [layer.digest for layer in back.layers] == [
+        layer.digest if packed else layer.diff_id for layer in made.layers
+    ]
 
 
-def test_a_flipped_byte_is_found_before_the_stream_ends(image, store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_flipped_byte_is_found_before_the_stream_ends(image, store, tmp_path: Path, packed: bool) -> None:
     made = assemble(image, store, tmp_path / "oci", name="x")
     path = tmp_path / "oci/blobs/sha256" / made.layers[0].digest[7:]
     data = bytearray(path.read_bytes())
@@ -224,7 +231,7 @@ def test_a_flipped_byte_is_found_before_the_stream_ends(image, store, tmp_path: 
     path.write_bytes(data)
     out = io.BytesIO()
     with pytest.raises(ArchiveError) as error:
-        out.writelines(docker_archive(find_image(tmp_path / "oci")))
+        out.writelines(docker_archive(find_image(tmp_path / "oci"), packed=packed))
     assert str(error.value).startswith(
         f"'{path}': {made.layers[0].digest}: is damaged: its bytes are sha256:"
     )

@@ -12,10 +12,11 @@ from builder.model.contract import RunContract
 from builder.model.report import CheckResult, Outcome
 from builder.model.spec import State
 from builder.verify.live import LiveResult, not_run
-from builder.verify.runner import probe_contract, run_suites, unprobed
+from builder.verify.runner import probe_contract, unprobed
 from builder.verify.seccomp.facts import probe_calls
 from builder.verify.seccomp.profile import allowed, make_profile
 from builder.verify.subject import Subject, make_subject
+from builder.verify.suites import begun
 from tests.unit.verify.parts import LOCK, make_plan
 
 CONTRACT = RunContract(
@@ -59,7 +60,8 @@ def run(tmp_path: Path, source: str, *, running: bool = True, **changes: Any) ->
     suite.write_text("import os, pytest\n" + source)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return run_suites(subject(**changes), (suite.parent,), scratch, Container(running))  # type: ignore[arg-type]
+    with begun((suite.parent,), scratch) as suites:
+        return suites.look(subject(**changes), Container(running))  # type: ignore[arg-type]
 
 
 def rows(found: tuple[CheckResult, ...]) -> list[tuple[str, str, str]]:
