@@ -1,14 +1,17 @@
 """Rewrites the golden files: `python -m tests.golden`. What they hold depends on nothing but the checkout."""
 
 import datetime
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
+from builder.config.schema import schema
 from builder.config.seccomp import seccomp_text
 from builder.config.workspace import Workspace
+from builder.controls.catalogue import BY_KEY
 from builder.controls.page import catalogue_page
 from builder.model.image import Image, ImageConfig
 from builder.model.plan import Plan
@@ -24,6 +27,7 @@ from tests.unit.verify import parts as report
 
 TOP = Path(__file__).resolve().parents[1]
 PAGE = TOP / "docs/controls.md"
+SCHEMAS = TOP / "docs/schema"
 CASES = TOP / "tests/cases/render"
 LAYERS = ("layers/01-system.tar.gz", "layers/02-python.tar.gz", "layers/03-app.tar.gz")
 IMAGES = {
@@ -38,7 +42,7 @@ IMAGES = {
 def main() -> None:
     for name in IMAGES:
         shutil.rmtree(CASES / name / "expected", ignore_errors=True)
-    for path, text in (*golden_files(), *report.golden_files(), (PAGE, page())):
+    for path, text in (*golden_files(), *report.golden_files(), *schemas(), (PAGE, page())):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
@@ -57,6 +61,13 @@ def golden_files() -> Iterator[tuple[Path, str]]:
         for entry in account_entries(planned, 0):
             if isinstance(entry.content, Bytes):
                 yield expected / "rootfs" / entry.path, entry.content.data.decode()
+
+
+def schemas() -> Iterator[tuple[Path, str]]:
+    """What `temper schema` prints, for editors to find in the checkout."""
+    for kind in ("image", "profile"):
+        text = json.dumps(schema(kind, BY_KEY), indent=2, sort_keys=True)
+        yield SCHEMAS / f"{kind}.schema.json", f"{text}\n"
 
 
 def page() -> str:

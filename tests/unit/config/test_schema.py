@@ -6,8 +6,11 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from builder.config.document import read
 from builder.config.schema import schema
+from builder.controls.catalogue import BY_KEY
 from builder.resources import data_folder
 from tests.unit.config.cases import CASES, CATALOGUE, SOUND
+
+TOP = Path(__file__).resolve().parents[3]
 
 
 def problems(kind: str, path: Path, controls: bool = True) -> list[str]:
@@ -39,6 +42,20 @@ def test_built_in_files_fit() -> None:
 def test_editors_refuse_what_temper_refuses(case: str) -> None:
     assert problems("image", CASES / case / "images/app/image.yaml")
     assert problems("profile", CASES / case / "profiles/bank.yaml")
+
+
+@pytest.mark.parametrize("kind", ["image", "profile"])
+def test_the_published_schema_is_what_temper_schema_prints(kind: str) -> None:
+    published = TOP / "docs/schema" / f"{kind}.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == schema(kind, BY_KEY)
+
+
+def test_built_in_files_name_the_published_schema() -> None:
+    """So that an editor helps with them at once; the path is relative to the file."""
+    for path in (*TOP.glob("images/*/image.yaml"), *TOP.glob("profiles/*.yaml")):
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        named = first.removeprefix("# yaml-language-server: $schema=")
+        assert (path.parent / named).resolve().parent == TOP / "docs/schema", path
 
 
 def test_misspelt_control_is_seen_in_the_editor() -> None:
