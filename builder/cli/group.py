@@ -1,0 +1,86 @@
+"""The command itself: its entry point, its group of verbs, and what every verb begins with."""
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder import __version__
+from builder.cli.answers import fail, turn_off
+from builder.errors import TemperError
+from builder.startup import hasten
+
+if TYPE_CHECKING:
+    from builder.workplace import Workplace
+
+
+def main() -> None:
+    """Entry point: turns the errors a user can meet into messages and exit codes."""
+    _prepare()
+    try:
+        cli(prog_name="temper", standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D, here it is a bug
+            raise
+        fail("interrupted; nothing half-made was left", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except TemperError as error:
+        fail(str(error), error.exit_code)
+
+
+def _prepare() -> None:
+    """Closed streams swallow what is written to them; a polite kill cleans up just as Ctrl-C does."""
+    hasten()
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for the whole process
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+class Verbs(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        """Ends quietly where a reader hangs up, as `| head` does.
+
+        click's own way is to end with 1, but here that says that the image fails.
+        """
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            turn_off(sys.stdout, sys.stderr)
+            sys.exit(3)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="temper %(version)s")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
+@click.pass_context
+def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
+    """Build, harden and verify minimal container images for AI workloads.
+
+    Images and profiles are found in ./images and ./profiles, then among the built-in ones. Exit codes:
+    0 fine, 1 the image fails its profile, 2 what you wrote is wrong, 3 a tool, network or engine failed.
+    """
+    context.obj = quiet
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("temper").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def workplace(context: click.Context, *, offline: bool = False, locked: bool = False) -> "Workplace":
+    from builder.config.workspace import Workspace
+    from builder.console import progress_for
+    from builder.packages.store import Store
+    from builder.workplace import Workplace
+
+    return Workplace(
+        workspace=Workspace.here(Path.cwd()),
+        store=Store.default(),
+        progress=progress_for(sys.stderr, quiet=context.obj),
+        offline=offline,
+        locked=locked,
+    )

@@ -1,0 +1,113 @@
+"""The verbs that make something: from what can be made to the built image."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from builder.cli.answers import present, say, say_json
+from builder.cli.group import cli, workplace
+from builder.cli.options import AS_JSON, LOCKED, OFFLINE, OUTPUT, PLATFORM, PROFILE, with_options
+
+
+@cli.command("list")
+@click.option("--names", is_flag=True, help="Only the images' names, one a line.")
+@AS_JSON
+@click.pass_context
+def list_(context: click.Context, names: bool, as_json: bool) -> None:
+    """List the images and profiles that can be built here."""
+    from builder import show
+
+    listing = show.listing(workplace(context).workspace)
+    if names:
+        say("\n".join(row["name"] for row in listing["images"]))
+    elif as_json:
+        say_json(listing)
+    else:
+        say(show.listing_text(listing))
+
+
+@cli.command()
+@click.argument("image")
+@PROFILE
+@AS_JSON
+@click.pass_context
+def plan(context: click.Context, image: str, profile: str, as_json: bool) -> None:
+    """Show what would be built, and which control asks for what."""
+    from builder import show
+    from builder.workplace import plan as make_plan
+
+    planned = make_plan(workplace(context), image, profile)
+    if as_json:
+        say_json(show.plan_data(planned))
+    else:
+        say(show.plan_text(planned))
+
+
+@cli.command()
+@click.argument("image")
+@PROFILE
+@AS_JSON
+@click.pass_context
+def lock(context: click.Context, image: str, profile: str, as_json: bool) -> None:
+    """Lock the image's packages and wheels to what the archive and the index hold now."""
+    from builder import show
+    from builder.locks import relock
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context)
+    locked = relock(place, make_plan(place, image, profile))
+    if as_json:
+        say_json({"path": str(locked.path), "new": locked.new, "moved": list(locked.moved)})
+    else:
+        say(show.locked_text(locked))
+
+
+@cli.command()
+@click.argument("image")
+@with_options(PROFILE, PLATFORM, LOCKED, OFFLINE)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the definition."
+)
+@click.pass_context
+def render(
+    context: click.Context,
+    image: str,
+    profile: str,
+    platform: str | None,
+    locked: bool,
+    offline: bool,
+    output: Path,
+) -> None:
+    """Write the definition: Dockerfile, layers and run contract, a complete build context."""
+    from builder.pipeline import render as write
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context, offline=offline, locked=locked)
+    write(place, make_plan(place, image, profile), platform, output)
+    say(str(output))
+
+
+@cli.command()
+@click.argument("image")
+@with_options(PROFILE, OUTPUT, PLATFORM, LOCKED, OFFLINE)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "none"]),
+    envvar="ENGINE",
+    default="auto",
+    show_default=True,
+    help="auto: load the layout where an engine answers; docker: let the engine build it; none: no engine.",
+)
+@click.option("--verify", is_flag=True, help="Run the live suites too, where an engine answers.")
+@AS_JSON
+@click.pass_context
+def build(context: click.Context, /, image: str, profile: str, as_json: bool, **options: Any) -> None:
+    """Build, harden and audit an image; load it where an engine answers."""
+    from builder.pipeline import build as run
+    from builder.stages import Options
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context, offline=options.pop("offline"), locked=options.pop("locked"))
+    built = run(place, make_plan(place, image, profile), Options(**options))
+    present(built.report, "json" if as_json else "text", built.folder)

@@ -1,0 +1,136 @@
+"""The verbs that tell something of images, controls, profiles and Temper itself."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from builder.cli.answers import say, say_json
+from builder.cli.group import cli, workplace
+from builder.cli.options import AS_JSON, PLATFORM, PROFILE, with_options
+
+
+@cli.command()
+@click.argument("first")
+@click.argument("second")
+@with_options(PROFILE, PLATFORM, AS_JSON)
+@click.option("--exit-code", is_flag=True, help="End with 1 where the images differ.")
+@click.pass_context
+def diff(
+    context: click.Context,
+    first: str,
+    second: str,
+    profile: str,
+    platform: str | None,
+    as_json: bool,
+    exit_code: bool,
+) -> None:
+    """Say what changes from image FIRST to SECOND, and what a client has to pull again.
+
+    Each is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes.
+    """
+    from builder import comparison
+    from builder.finding import Wanted, found
+
+    place, wanted = workplace(context, locked=True), Wanted(profile=profile, platform=platform)
+    with found(place, first, wanted) as old, found(place, second, wanted) as new:
+        data = comparison.compare(old.image, new.image, (old.name, new.name))
+    if as_json:
+        say_json(data)
+    else:
+        say(comparison.compare_text(data))
+    if exit_code and not data["same"]:
+        sys.exit(1)
+
+
+@cli.command("explain-size")
+@click.argument("reference")
+@with_options(PROFILE, PLATFORM, AS_JSON)
+@click.pass_context
+def explain_size(
+    context: click.Context, reference: str, profile: str, platform: str | None, as_json: bool
+) -> None:
+    """Show where an image's bytes are: by layer, by package, by type of file.
+
+    REFERENCE is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes.
+    """
+    from builder import sizes
+    from builder.finding import Wanted, found
+
+    wanted = Wanted(profile=profile, platform=platform)
+    with found(workplace(context, locked=True), reference, wanted) as one:
+        data = sizes.sizes(one.image, one.name)
+    if as_json:
+        say_json(data)
+    else:
+        say(sizes.sizes_text(data))
+
+
+@cli.command()
+@click.argument("control")
+@AS_JSON
+def explain(control: str, as_json: bool) -> None:
+    """Print what a control demands, why, and which published rules it answers to."""
+    from builder import show
+
+    data = show.control_data(control)
+    if as_json:
+        say_json(data)
+    else:
+        say(show.control_text(data))
+
+
+@cli.group()
+def profile() -> None:
+    """Compare profiles, and check one that you write."""
+
+
+@profile.command("diff")
+@click.argument("first")
+@click.argument("second")
+@AS_JSON
+@click.pass_context
+def profile_diff(context: click.Context, first: str, second: str, as_json: bool) -> None:
+    """Say what changes for an image that goes from profile FIRST to SECOND."""
+    from builder import profiles
+    from builder.workplace import today
+
+    data = profiles.diff(workplace(context).workspace, first, second, today())
+    if as_json:
+        say_json(data)
+    else:
+        say(profiles.diff_text(data))
+
+
+@profile.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@AS_JSON
+@click.pass_context
+def profile_check(context: click.Context, file: Path, as_json: bool) -> None:
+    """Say whether a profile is sound, with all that it extends; every problem at once where it isn't."""
+    from builder import profiles
+    from builder.workplace import today
+
+    data = profiles.check(workplace(context).workspace, file, today())
+    if as_json:
+        say_json(data)
+    else:
+        say(profiles.check_text(data))
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["image", "profile"]))
+def schema(kind: str) -> None:
+    """Print the JSON Schema of image.yaml or of a profile, for editors."""
+    from builder.config.schema import schema as schema_of
+    from builder.controls.catalogue import BY_KEY
+
+    say_json(schema_of(kind, BY_KEY))
+
+
+@cli.command()
+def store() -> None:
+    """Print the folder that downloads and unpacked packages are kept in."""
+    from builder.packages.store import Store
+
+    say(str(Store.default().root))
