@@ -17,7 +17,7 @@ from builder.errors import InputError
 from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layout import read_layout
-from builder.image.memory import Memory
+from builder.image.memory import LARGE, Memory
 from builder.model.image import Image, Layer
 from builder.model.plan import ForeignPlan
 from builder.model.report import Outcome, Report
@@ -137,7 +137,7 @@ def write(
     changes, advice = said
     advice += write_definition(place, plan, written, folder)
     place.progress.stage("auditing")
-    memory = Memory(store=place.store, believe=True)
+    memory = Memory(store=place.store, believe=LARGE)
     report = report_of(plan, read_layout(folder / LAYOUT, memory=memory), changes=changes, advice=advice)
     if options.tag:
         report = loaded(place, report, folder, options.tag)

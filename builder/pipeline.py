@@ -17,7 +17,7 @@ from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layers import layer_blob, split, undated
 from builder.image.layout import read_layout
-from builder.image.memory import Memory
+from builder.image.memory import LARGE, Memory
 from builder.locks import current_lock, gather
 from builder.model.definition import Definition, RenderedFile
 from builder.model.image import Image
@@ -105,7 +105,7 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
         write_definition(place, plan, made, folder / DEFINITION)
         place.progress.stage("auditing")
         with distrusting(place.store, made.image):
-            image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=True))
+            image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
             report = examine(place, plan, replace(made, image=written), image, folder, options)
         write_report(folder, report)
     return Built(folder=folder, report=report)

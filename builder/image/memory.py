@@ -18,6 +18,9 @@ from builder.rootfs.rows import Row, entry_of, entry_row, facts_of, facts_row
 
 RECORD = "held-1"
 """To be raised with every change of what is learnt of a file (`contents`, `elf`, `secrets`)."""
+LARGE = 64 << 20
+"""What a build believes: hashing gigabytes would take longer than all the rest of it, and whoever pulls or
+loads the layer checks its digest again."""
 _SHA256 = "sha256:"
 
 
@@ -40,9 +43,9 @@ class Memory:
     """The layers that a store knows. Raises `StoreError` like the store itself."""
 
     store: Store
-    believe: bool = False
-    """Whether a file that is the store's own blob by another name is taken to be unchanged since it was
-    verified there, without hashing it. An audit that somebody asked for hashes every byte."""
+    believe: int | None = None
+    """Bytes from which on a file that is the store's own blob by another name is taken to be unchanged since
+    it was verified there. All others are hashed, and every one in an audit that somebody asked for."""
 
     def recall(self, span: Span, owner: Owner) -> Held | None:
         """`None` where the layer was never read, or the blob isn't what its name says."""
@@ -62,8 +65,8 @@ class Memory:
         )
 
     def _is_whole(self, span: Span) -> bool:
-        blob = self.store.blob(_hex(span))
-        if self.believe and self.store.has(_hex(span)) and span.path.samefile(blob):
+        large = self.believe is not None and span.size >= self.believe
+        if large and self.store.has(_hex(span)) and span.path.samefile(self.store.blob(_hex(span))):
             return True
         with span.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == _hex(span)

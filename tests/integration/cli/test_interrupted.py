@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from builder.packages.deb import RECORD
 from tests.integration.cli.desk import PATIENCE, RESULT, Desk, Running
 
 Moment = Callable[[Desk], Iterator[Running]]
@@ -36,7 +37,7 @@ def downloading(desk: Desk, ending: str, size: int) -> Iterator[Running]:
 
 
 def unpacking(desk: Desk) -> Iterator[Running]:
-    shutil.rmtree(desk.store / "records/deb-1")
+    shutil.rmtree(desk.store / "records" / RECORD)
     with desk.locked("blobs"):
         running = desk.start("build", "app")
         running.until("unpacking")
