@@ -1,12 +1,15 @@
 """What a finished image says of its own workload: which commands are started, and where Python's code is."""
 
-from collections.abc import Iterator
+import re
+import shlex
+from collections.abc import Iterator, Sequence
 
 from builder.model.image import Image, ImageConfig
 from builder.model.tree import Kind
 from builder.rootfs.needs import Command, shell_line
 
 FLAGS_WITH_VALUE = ("-W", "-X")
+PYTHON = re.compile(r"(.*/)?python[0-9.]*")
 
 
 def commands(config: ImageConfig) -> Iterator[Command]:
@@ -26,10 +29,7 @@ def code_folder(image: Image) -> str:
 
     `PYTHONSAFEPATH` takes it away: a program that imports its neighbours needs it in `PYTHONPATH` then.
     """
-    words = [*image.config.entrypoint, *image.config.cmd]
-    if not words or not words[0].rpartition("/")[2].startswith("python"):
-        return ""
-    arguments = iter(words[1:])
+    arguments = iter(python_arguments((*image.config.entrypoint, *image.config.cmd)))
     for word in arguments:
         if word in FLAGS_WITH_VALUE:
             next(arguments, None)
@@ -43,3 +43,23 @@ def code_folder(image: Image) -> str:
             folder = entry.path if entry.kind is Kind.DIRECTORY else entry.path.rpartition("/")[0]
             return f"/{folder}"
     return ""
+
+
+def python_arguments(words: Sequence[str]) -> list[str]:
+    """What Python is started with: alone, by an init (`tini -- python3 app.py`), or in a line for a shell."""
+    line = shell_line(words)
+    found = in_shell(line) if line else list(words)
+    at = next((at for at, word in enumerate(found) if PYTHON.fullmatch(word)), len(found))
+    rest = found[at + 1 :]
+    end = next((at for at, word in enumerate(rest) if line and set(word) <= set("();<>|&")), len(rest))
+    return rest[:end]
+
+
+def in_shell(line: str) -> list[str]:
+    """Words and operators; none where a quote is not closed."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        return list(lexer)
+    except ValueError:
+        return []

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from builder.image.engine import Engine
+from builder.model.contract import RunContract
+from builder.model.spec import Writable
 
 NAME = f"full-{uuid.uuid4().hex[:8]}"
 FULL = """\
@@ -25,6 +28,15 @@ entrypoint: [bash]
 platforms: [linux/amd64]
 """
 LAX = "title: Whatever can be read\ncontrols: {safe-archive: true}\n"
+ASK = """
+import contextlib, time, urllib.request
+for _ in range(100):
+    with contextlib.suppress(OSError):
+        print(urllib.request.urlopen("http://127.0.0.1:8000/", timeout=5).read().decode())
+        break
+    time.sleep(0.1)
+"""
+"""Until it listens."""
 
 
 @dataclass(frozen=True)
@@ -66,3 +78,18 @@ def base(desk: Desk, engine: Engine) -> Iterator[str]:
         yield tag
     finally:
         engine.remove_image(tag)
+
+
+def answer(engine: Engine, tag: str, user: str = "65532:65532") -> str:
+    """What the workload serves, in a container started as ours are."""
+    contract = RunContract(
+        image=tag, name="foreign", user=user, workdir="/app", env=(),
+        entrypoint=("python3", "server.py"), cmd=(), ports=(), tmpfs=(Writable(path="/tmp", size="8m"),),
+        state=(), memory="128m", pids=32, cpus=1.0, shm="8m", stop_signal="SIGTERM",
+    )  # fmt: skip
+    with engine.start(contract) as container:
+        running = docker.from_env().containers.get(container.id)
+        code, output = running.exec_run(["python3", "-c", ASK])
+        running.client.close()
+    assert code == 0, output
+    return output.decode().strip()

@@ -1,5 +1,14 @@
-"""A full Debian with one fault for each control, as `docker build` makes such images every day."""
+"""A full Debian with one fault for each control, as `docker build` makes such images every day.
 
+Faults that exclude each other are in images of their own, on a sound one: there nothing else may be caught.
+"""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -55,6 +64,16 @@ FAULTS: dict[str, Fault] = {
     "gpu-request": Fault("ENV NVIDIA_VISIBLE_DEVICES=all", "variable NVIDIA_VISIBLE_DEVICES"),
     "stop-signal": Fault("STOPSIGNAL SIGKILL", "SIGKILL"),
     "fips-claim": Fault("", "label 'temper.fips' is missing"),
+    "approved-ca-bundle": Fault(
+        "COPY stranger.pem /app/\nRUN cat /app/stranger.pem >> /etc/ssl/certs/ca-certificates.crt",
+        "etc/ssl/certs/ca-certificates.crt holds 1 certificates that no package brings",
+    ),
+    "elf-hardening": Fault(
+        "COPY executable_stack.py /app/\n"
+        "RUN python3 /app/executable_stack.py /usr/bin/env /usr/local/bin/trampoline",
+        "usr/local/bin/trampoline asks for an executable stack",
+        mended=False,
+    ),
     "oci-labels": Fault("", "label 'org.opencontainers.image.title' is missing", mended=False),
     "healthcheck": Fault(
         "HEALTHCHECK CMD curl -f http://127.0.0.1:8000/ || exit 1",
@@ -72,15 +91,86 @@ FAULTS: dict[str, Fault] = {
     ),
     "owned-files": Fault("", "belongs to no package and isn't declared", mended=False),
 }
-NOT_PLANTED = {
-    "safe-archive": "no engine writes such a layer; the unit tests do",
-    "no-root-group": "the image runs as root, which is nonroot-user's business",
-    "user-resolves": "root resolves",
-    "effective-groups": "root is in no group by name",
-    "exec-entrypoint": "the workload has to start",
-    "approved-ca-bundle": "as the distribution made it; the unit tests add a stranger",
-    "elf-hardening": "the base has no compiler to make such a program with",
+
+
+class Small(NamedTuple):
+    """An image on `SOUND`."""
+
+    lines: str
+    """Of the Dockerfile."""
+    caught: Mapping[str, str]
+    """Control -> part of a finding."""
+    mended: tuple[str, ...] = ()
+    """Where not all of them are."""
+
+
+SOUND = """\
+FROM {base}
+COPY server.py greeting.py /app/
+RUN echo app:x:1000:1000::/home/app:/usr/sbin/nologin >> /etc/passwd && echo app:x:1000: >> /etc/group && \
+    mkdir /home/app && chown 1000:1000 /home/app
+WORKDIR /app
+USER 1000:1000
+ENTRYPOINT ["python3", "server.py"]
+"""
+SMALL = {
+    "groups": Small(
+        "USER 0\nRUN echo video:x:44:app >> /etc/group\nRUN sed -i 's/^root:.*/&app/' /etc/group\n"
+        "USER 1000:4242",
+        {
+            "no-root-group": "etc/group: the user is a member of 'root' (0)",
+            "effective-groups": "etc/group: the user is a member of 'video' (44), which an engine ignores",
+            "user-resolves": "gid 4242 of the user is not in /etc/group",
+        },
+    ),
+    "ghost": Small(
+        "USER ghost\nENTRYPOINT python3 server.py",
+        {
+            "user-resolves": "user 'ghost' is in no account file of the image",
+            "numeric-user": "user 'ghost' is not written as uid:gid in digits",
+            "exec-entrypoint": "entrypoint is in shell form: '/bin/sh -c python3 server.py'",
+        },
+        mended=("user-resolves", "numeric-user"),
+    ),
 }
+PATCHED = {"safe-archive": "'../../etc/cron.d/evil': the name holds '..'"}
+"""What no engine writes, in the archive that one wrote."""
+
+
+def escaped(source: Path, target: Path) -> None:
+    """Writes the archive anew: an entry of its last layer leads out of the tree, and every digest fits."""
+    with tarfile.open(source) as archive:
+        members = [(item, _data(archive, item)) for item in archive.getmembers()]
+    files = {item.name: data for item, data in members}
+    [image] = json.loads(files["manifest.json"])
+    config = json.loads(files[image["Config"]])
+    layer = files[image["Layers"][-1]] = _with_entry(files[image["Layers"][-1]], "../../etc/cron.d/evil")
+    config["rootfs"]["diff_ids"][-1] = f"sha256:{hashlib.sha256(layer).hexdigest()}"
+    text = json.dumps(config).encode()
+    files[f"{hashlib.sha256(text).hexdigest()}.json"] = text
+    image["Config"] = f"{hashlib.sha256(text).hexdigest()}.json"
+    files["manifest.json"] = json.dumps([image]).encode()
+    with tarfile.open(target, "w") as archive:
+        for name, data in files.items():
+            _add(archive, name, data)
+
+
+def _data(archive: tarfile.TarFile, item: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(item) if item.isfile() else None
+    return file.read() if file else b""
+
+
+def _with_entry(layer: bytes, name: str) -> bytes:
+    out = io.BytesIO(layer)
+    with tarfile.open(fileobj=out, mode="a") as archive:
+        _add(archive, name, b"* * * * * root id\n")
+    return out.getvalue()
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    item = tarfile.TarInfo(name)
+    item.size = len(data)
+    archive.addfile(item, io.BytesIO(data))
 
 
 def dockerfile(base: str) -> str:

@@ -143,6 +143,17 @@ def test_folders_that_programs_expect_stay_empty_and_modules_without_source_stay
         (("/usr/bin/python3", "-m", "server"), "/srv", "/srv"),
         (("python3", "lost.py"), "/app", ""),
         (("uvicorn", "app:app"), "/app", ""),
+        (("/bin/sh", "-c", "python3 server.py"), "/app", "/app"),
+        (
+            ("sh", "-ec", "export A=1 && exec python3 -W ignore::x -u '/app/server.py' --now | tee x"),
+            "/",
+            "/app",
+        ),
+        (("sh", "-c", "echo python3; true && python3"), "/app", ""),
+        (("sh", "-c", "python3 'server.py"), "/app", ""),
+        (("tini", "--", "python3.13", "server.py"), "/app", "/app"),
+        (("/start.sh", "python3", "server.py"), "/app", "/app"),
+        (("serve", "python-model"), "/app", ""),
     ],
 )
 def test_where_python_finds_the_neighbours(entrypoint, workdir: str, folder: str) -> None:
