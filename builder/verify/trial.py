@@ -5,6 +5,7 @@ Whoever runs the tests of a repository trusts them with a container, not with th
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from posixpath import normpath
 
 from builder.config.problems import shown
 from builder.errors import InputError
@@ -35,6 +36,8 @@ def refusals(options: ContainerRunOptions, folder: Path) -> Iterator[str]:
                 f"bindMounts: '{text}' is not given: only what is below the working directory is mounted, "
                 "and read-only"
             )
+    if options.env_file and below(folder, options.env_file) is None:
+        yield f"envFile: '{options.env_file}' is not given: only what is below the working directory is read"
 
 
 def plain(capability: str) -> str:
@@ -53,12 +56,20 @@ def mount(text: str, folder: Path) -> Mount | None:
     """`source:target[:ro]`; links are followed before it is judged where the source is."""
     source, _, rest = text.partition(":")
     target, _, mode = rest.partition(":")
-    found = (folder / source).resolve()
-    below = found.is_relative_to(folder.resolve()) and found.exists()
-    hides_the_probe = target in ("/", MOUNT) or target.startswith(f"{MOUNT}/")
-    if not below or not target.startswith("/") or hides_the_probe or mode not in ("", "ro"):
+    found = below(folder, source)
+    hides_the_probe = f"/{normpath(target).lstrip('/')}/".startswith(("//", f"{MOUNT}/"))
+    if found is None or not target.startswith("/") or hides_the_probe or mode not in ("", "ro"):
         return None
-    return Mount(source=found, target=target)
+    return Mount(source=found, target=target) if found.exists() else None
+
+
+def below(folder: Path, name: str) -> Path | None:
+    """Where `name` leads, links followed; `None` where that is not in the folder."""
+    try:
+        found = (folder / name).resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a name that no file can have
+        return None
+    return found if found.is_relative_to(folder.resolve()) else None
 
 
 def environment(
@@ -70,8 +81,9 @@ def environment(
     Raises `InputError` where the file can't be read; `test` is the file that names it.
     """
     found: dict[str, str] = {}
-    if options.env_file:
-        found.update(_file(folder / options.env_file, options.env_file, there, test))
+    file = below(folder, options.env_file) if options.env_file else None
+    if file is not None:  # `refusals` tells of one that lies elsewhere
+        found.update(_file(file, options.env_file, there, test))
     found.update({name: there[name] for name in options.env_vars if name in there})
     return tuple(sorted(found.items()))
 

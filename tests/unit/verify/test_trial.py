@@ -16,6 +16,7 @@ def desk(tmp_path: Path) -> Path:
     (folder / "data").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     (folder / "link").symlink_to(tmp_path / "outside")
+    (folder / "circle").symlink_to("circle")
     return folder
 
 
@@ -31,16 +32,27 @@ def desk(tmp_path: Path) -> Path:
             {"capabilities": ("NET_ADMIN", "cap_sys_admin")},
             "capabilities: 'cap_sys_admin' is not given: it reaches beyond the container",
         ),
+        (
+            {"env_file": "../env"},
+            "envFile: '../env' is not given: only what is below the working directory is read",
+        ),
+        (
+            {"env_file": "/dev/zero"},
+            "envFile: '/dev/zero' is not given: only what is below the working directory is read",
+        ),
         ({"capabilities": ("ALL",)}, "capabilities: 'ALL' is not given: it reaches beyond the container"),
     ],
 )
 def test_what_is_not_given_is_told_with_the_reason(desk: Path, options: dict, reason: str) -> None:
-    assert list(refusals(ContainerRunOptions(**options), desk)) == [reason]
+    asked = ContainerRunOptions(**options)
+    assert list(refusals(asked, desk)) == [reason]
+    assert environment(asked, desk, {}, desk / "test.yaml") == ()
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        *("circle:/x", "nul\0:/x", "data:/x/../.toolbox", "data://.toolbox", "data:/x/.."),
         *("/var/run/docker.sock:/var/run/docker.sock", "../outside:/x", "link:/x", "/:/host", "volume:/x"),
         *(
             "data:/x:rw",
