@@ -1,4 +1,4 @@
-"""A suite's programs in the image's own Python: those of a file in one start of it, begun with the session.
+"""The suites' programs in the image's own Python: all in one start of it, begun with the session.
 
 An image has no byte code, so that an interpreter compiles what it loads at every start. Meanwhile the tests
 that ask the probe shell go on: most of their time passes outside of the container.
@@ -7,7 +7,7 @@ that ask the probe shell go on: most of their time passes outside of the contain
 import json
 import shlex
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Protocol
 
-from builder.verify.session import Answer, SessionLost
+from builder.verify.session import Answer
 
 FORKS = Path(__file__).with_name("forks.py")
 
@@ -76,13 +76,13 @@ def run_each(shell: Runner, python: str, programs: Sequence[Program]) -> dict[Pr
 
 
 class Inside:
-    """Runs the programs of one file after the other, on a thread and in a shell of its own."""
+    """Runs the programs on a thread and in a shell of its own."""
 
     def __init__(
         self,
         opened: Callable[[], AbstractContextManager[Runner]],
         python: str,
-        asked: Mapping[Path, Iterable[Program]],
+        asked: Iterable[Program],
         *,
         alone: bool = False,
     ) -> None:
@@ -90,27 +90,18 @@ class Inside:
         self._opened = opened
         self._python = python
         self._run = run_each if alone else run_all
-        self._asked = {path: tuple(dict.fromkeys(programs)) for path, programs in asked.items()}
-        self._done: dict[Path, Future[dict[Program, Done]]] = {path: Future() for path in asked}
-        # a daemon, since nobody waits for it where the session is broken off
-        Thread(target=self._work, name="inside", daemon=True).start()
+        self._asked = tuple(dict.fromkeys(asked))
+        self._done: Future[dict[Program, Done]] = Future()
+        if self._asked:  # a daemon, since nobody waits for it where the session is broken off
+            Thread(target=self._work, name="inside", daemon=True).start()
 
-    def done(self, path: Path, program: Program) -> Done:
-        """Waits for it. Raises what the shell raised."""
-        return self._done[path].result()[program]
+    def done(self, program: Program) -> Done:
+        """Waits for all of them. Raises what the shell raised."""
+        return self._done.result()[program]
 
     def _work(self) -> None:
         try:
             with self._opened() as shell:
-                for path, programs in self._asked.items():
-                    self._work_on(path, programs, shell)
+                self._done.set_result(self._run(shell, self._python, self._asked))
         except BaseException as error:  # raised where the answers are asked for
-            for future in self._done.values():
-                if not future.done():
-                    future.set_exception(error)
-
-    def _work_on(self, path: Path, programs: tuple[Program, ...], shell: Runner) -> None:
-        try:
-            self._done[path].set_result(self._run(shell, self._python, programs))
-        except SessionLost as error:  # the next command opens the shell anew
-            self._done[path].set_exception(error)
+            self._done.set_exception(error)

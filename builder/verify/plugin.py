@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     asked = set(config.stash[SUBJECT].controls)
     chosen = [item for item in items if not keys(item) or asked.intersection(keys(item))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = chosen
+    items[:] = sorted(chosen, key=lambda item: program_of(item) is not None)  # theirs is a wait
     for item in items:
         item.user_properties.append(("controls", [key for key in keys(item) if key in asked]))
     write(config, Line(kind="planned", count=len(items)))
@@ -72,11 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def begin_inside(told: Subject, items: list[pytest.Item]) -> Inside:
     """What tests ask of the image's Python. Under a seccomp profile there is no room for our own calls."""
-    asked: dict[Path, list[Program]] = {}
-    for item in items if told.python else ():
-        skipped = told.held and item.get_closest_marker("program")
-        if not skipped and (program := program_of(item)):
-            asked.setdefault(item.path, []).append(program)
+    shown = [item for item in items if not (told.held and item.get_closest_marker("program"))]
+    asked = [program for item in shown if (program := program_of(item))] if told.python else []
     alone = bool(told.tracer or told.contract.seccomp)
     return Inside(partial(opened, told), f"python{told.python}", asked, alone=alone)
 
@@ -213,7 +210,7 @@ def answer(request: pytest.FixtureRequest, subject: Subject) -> Any:
     assert program, "the test has no marker `python` with a program"  # noqa: S101 - its author is told
     if subject.python is None:
         pytest.skip("the image has no Python")
-    done = request.config.stash[INSIDE].done(request.path, program)
+    done = request.config.stash[INSIDE].done(program)
     assert done.code == 0, done.complaint  # noqa: S101 - the test fails
     return json.loads(done.stdout)
 

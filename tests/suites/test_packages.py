@@ -23,7 +23,7 @@ for name in compiled:
 on = {name: bool(getattr(sys.flags, name)) for name in flags}
 print(json.dumps({"installers": found, "unloadable": unloadable, "flags": on}))
 """
-asks = pytest.mark.python(ASKED, json.dumps([PYTHON_INSTALLERS, COMPILED, FLAGS]))
+asks = pytest.mark.python(ASKED, json.dumps([PYTHON_INSTALLERS, COMPILED, FLAGS]), stays=True)
 
 
 @pytest.mark.control("package-set")

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,6 @@ from builder.errors import EngineError
 from builder.verify.inside import Done, Inside, Program, run_all, run_each
 from builder.verify.session import Answer, SessionLost
 from tests.unit.verify.test_runner import rows, run
-
-SUITE = Path("/suites/test_a.py")
 
 
 class Shell:
@@ -87,31 +85,34 @@ def test_those_after_one_that_did_have_failed() -> None:
     assert found[NOISY].complaint == "the program ended with 7: it broke"
 
 
-def test_each_file_has_answers_of_its_own() -> None:
-    other = Path("/suites/test_b.py")
-    inside = Inside(opened, sys.executable, {SUITE: [NOISY, NOISY], other: [FAILS]})
-    assert inside.done(SUITE, NOISY).stdout == "out\n"
-    assert inside.done(other, FAILS).code == 1
+def test_a_program_is_run_once_for_all_that_ask() -> None:
+    shell = Shell()
+    inside = Inside(lambda: nullcontext(shell), sys.executable, [NOISY, FAILS, NOISY], alone=True)
+    assert inside.done(NOISY).stdout == "out\n"
+    assert inside.done(FAILS).code == 1
+    assert shell.commands == 2
 
 
-def test_a_lost_shell_is_the_matter_of_one_file() -> None:
-    other = Path("/suites/test_b.py")
+def test_nothing_is_opened_for_nothing() -> None:
+    Inside(pytest.fail, sys.executable, [])
+
+
+def test_a_lost_shell_is_a_failure() -> None:
     lost = Program.of("lose the shell")
-    inside = Inside(opened, sys.executable, {SUITE: [lost], other: [NOISY]})
+    inside = Inside(opened, sys.executable, [lost])
     with pytest.raises(SessionLost, match="the probe shell ended"):
-        inside.done(SUITE, lost)
-    assert inside.done(other, NOISY).code == 0
+        inside.done(lost)
 
 
-def test_a_lost_engine_is_everybodys() -> None:
+def test_a_lost_engine_is_told() -> None:
     @contextmanager
     def gone() -> Iterator[Shell]:
         raise EngineError("no container engine")
         yield Shell()
 
-    inside = Inside(gone, sys.executable, {SUITE: [NOISY]})
+    inside = Inside(gone, sys.executable, [NOISY])
     with pytest.raises(EngineError, match="no container engine"):
-        inside.done(SUITE, NOISY)
+        inside.done(NOISY)
 
 
 def test_a_test_without_a_program_is_its_authors_matter(tmp_path: Path) -> None:
