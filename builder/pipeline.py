@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from builder.bytecode import compiled
 from builder.controls.audit import audit as audit_image
 from builder.controls.harden import harden
 from builder.errors import ArchiveError, InputError
@@ -51,9 +52,10 @@ def make(place: Workplace, plan: Plan, platform: str) -> Made:
     generated = account_entries(plan, moment)
     image = compose(plan, platform, packages, generated, image_user(plan), moment)
     hardened = harden(image, plan, section)
+    image = compiled(place, plan, hardened.image)
     place.progress.stage("writing layers")
     return Made(
-        image=packed(hardened.image, place.store),
+        image=packed(image, place.store),
         changes=dict(hardened.changes),
         pruned=hardened.pruned,
         section=section,

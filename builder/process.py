@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from builder.errors import ToolError
 
@@ -37,6 +37,21 @@ def run(
         said = done.stderr.decode(errors="replace").strip() or "it said nothing"
         raise ToolError(f"{shlex.join(words)}: exit {done.returncode}: {said}")
     return done
+
+
+def filtered(command: Sequence[str | Path], *, source: BinaryIO, target: BinaryIO, cwd: Path) -> None:
+    """Runs a program from one file to another, its environment empty. Raises `ToolError` as `run` does."""
+    words = [str(word) for word in command]
+    log.info("+ %s", shlex.join(words))
+    try:
+        done = subprocess.run(
+            words, env={}, stdin=source, stdout=target, stderr=subprocess.PIPE, cwd=cwd, check=False
+        )
+    except FileNotFoundError:
+        raise ToolError(f"{words[0]}: program not found; install it or put it on the PATH") from None
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip() or "it said nothing"
+        raise ToolError(f"{words[0]}: exit {done.returncode}: {said}")
 
 
 class Begun:

@@ -59,7 +59,17 @@ def inventory(image: Image) -> Inventory:
             _note_wheel(found, rootfs, entry)
         elif entry.kind is Kind.FILE and entry.path.startswith("var/lib/dpkg/"):
             _note_dpkg(found, entry)
+    for path in rootfs:
+        if path.endswith(".pyc") and (owner := found.files.get(source_of(path))) is not None:
+            found.files.setdefault(path, owner)
     return found
+
+
+def source_of(path: str) -> str:
+    """`a/__pycache__/b.cpython-313.pyc` -> `a/b.py` (PEP 3147); `a/b.pyc` -> `a/b.py`."""
+    folder, _, name = path.rpartition("/")
+    above, _, cache = folder.rpartition("/")
+    return f"{above if cache == '__pycache__' else folder}/{name.partition('.')[0]}.py"
 
 
 def _note_dpkg(found: Inventory, entry: Entry) -> None:

@@ -168,7 +168,6 @@ PRUNED_NAMES = {
     ".pytest_cache": "is a cache",
     ".ruff_cache": "is a cache",
     ".svn": "is version control's, with its history",
-    "__pycache__": "is byte code, which embeds times and which a read-only root can't renew",
 }
 
 PRUNED_SUFFIXES = {
@@ -176,8 +175,7 @@ PRUNED_SUFFIXES = {
     ".dpkg-new": "is what a package manager left",
     ".dpkg-old": "is what a package manager left",
     ".orig": "is what a patch left",
-    ".pyc": "is byte code, which embeds times and which a read-only root can't renew",
-    ".pyo": "is byte code, which embeds times and which a read-only root can't renew",
+    ".pyo": "is byte code of a Python that is long gone",
     ".rej": "is what a patch left",
     ".swp": "is what an editor left",
     "~": "is what an editor left",

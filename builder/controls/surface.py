@@ -8,6 +8,7 @@ from pydantic import Field
 
 from builder.controls.edit import without
 from builder.controls.frame import Context, Control
+from builder.controls.inventory import source_of
 from builder.controls.lists import (
     CHARSETS,
     DOCUMENTATION,
@@ -185,6 +186,7 @@ class LeanTree(Control[LeanParameters]):
 
     def _doomed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
         yield from self._listed(rootfs, parameters)
+        yield from stale_bytecode(rootfs)
         for path, entry in rootfs.items():
             folder, _, name = path.rpartition("/")
             if name in PRUNED_NAMES:
@@ -204,6 +206,36 @@ class LeanTree(Control[LeanParameters]):
                 for entry in list(rootfs.below(folder)):
                     if entry.path.count("/") == folder.count("/") + 1:
                         yield entry.path, reason
+
+
+BYTECODE = "is byte code, which embeds times and which a read-only root can't renew"
+ORPHANED = "is byte code of a module that isn't there"
+
+
+def stale_bytecode(rootfs: Rootfs) -> Iterator[tuple[str, str]]:
+    """Byte code stays where it holds a hash of its source instead of a time (PEP 552)."""
+    caches = {path: True for path in rootfs if path.endswith("/__pycache__")}
+    doomed = []
+    for path, entry in rootfs.items():
+        if not path.endswith(".pyc") or entry.kind is not Kind.FILE:
+            continue
+        folder = path.rpartition("/")[0]
+        reason = _fault_of_bytecode(rootfs, entry)
+        if reason is None:
+            caches[folder] = False
+        else:
+            doomed.append((path, reason))
+    yield from ((path, BYTECODE) for path, useless in caches.items() if useless)
+    yield from ((path, why) for path, why in doomed if not caches.get(path.rpartition("/")[0], False))
+
+
+def _fault_of_bytecode(rootfs: Rootfs, entry: Entry) -> str | None:
+    assert entry.content is not None  # noqa: S101 - it is a file
+    with entry.content.open() as stream:
+        flags = stream.read(8)[4:5]
+    if not flags or not flags[0] & 0b1:
+        return BYTECODE
+    return None if source_of(entry.path) in rootfs else ORPHANED
 
 
 SUFFIXES = tuple(PRUNED_SUFFIXES)

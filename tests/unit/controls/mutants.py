@@ -641,6 +641,22 @@ SURFACE = (
     ),
     mutant(
         "lean-tree",
+        "byte code with a time",
+        put(file(f"{SITE}/demo/__pycache__/__init__.cpython-313.pyc", "\0\0\0\0\0\0\0\0time")),
+        f"{SITE}/demo/__pycache__ is byte code, which embeds times and which a read-only root can't renew"
+        " (1 files)",
+    ),
+    mutant(
+        "lean-tree",
+        "byte code without its module",
+        both(
+            put(file("app/__pycache__/server.cpython-313.pyc", "\0\0\0\0\1\0\0\0hash")),
+            put(file("app/__pycache__/gone.cpython-313.pyc", "\0\0\0\0\1\0\0\0hash")),
+        ),
+        "app/__pycache__/gone.cpython-313.pyc is byte code of a module that isn't there",
+    ),
+    mutant(
+        "lean-tree",
         "on the profile's list",
         put(file("app/notes.txt")),
         "app/notes.txt is on the profile's list",

@@ -1,0 +1,103 @@
+"""The byte code of an image, compiled by its own Python: in a sandbox on this machine, or in a container."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import BinaryIO
+
+from builder import sandbox
+from builder.compiling import PROGRAM, Run, in_container, in_sandbox
+from builder.errors import EngineError, InputError, ToolError
+from builder.locks import gather
+from builder.model.image import Image
+from builder.model.plan import Plan
+from builder.model.tree import Bytes, Entry, Kind, Rootfs
+from builder.packages.bytecode import Interpreter, inside, with_bytecode
+from builder.rootfs.merge import merge
+from builder.rootfs.needs import Command, Needs
+from builder.workplace import Workplace, host_platform
+
+
+def compiled(place: Workplace, plan: Plan, image: Image) -> Image:
+    """The image with byte code beside every module, where image.yaml asks for it.
+
+    An image for another machine is compiled by the same Python for this one: byte code is the same on all.
+    Raises `ToolError` where Python can be run neither way and the store doesn't have the byte code.
+    """
+    python = plan.spec.python
+    if python is None or not python.bytecode:
+        return image
+    tree = image.rootfs if image.config.platform == host_platform() else own_tree(place, plan)
+    program = tree.resolve(f"usr/bin/python{python.version}")
+    if program is None or program.content is None:
+        raise InputError(f"python.bytecode: no package brings /usr/bin/python{python.version}")
+    interpreter = Interpreter(version=python.version, sha256=program.content.sha256)
+    with Compiler(place, tree, program) as run:
+        return image.replace(rootfs=with_bytecode(image.rootfs, place.store, interpreter, run))
+
+
+def own_tree(place: Workplace, plan: Plan) -> Rootfs:
+    """What the lock has for this machine, of which only Python is run."""
+    host = host_platform()
+    if host not in plan.spec.platforms:
+        raise InputError(
+            f"python.bytecode: the image's Python has to run on this machine, {host}, and `platforms` "
+            "leaves it out; add it, or build on one of the image's platforms"
+        )
+    _, packages = gather(place, plan, host)
+    return merge(tuple(package for package in packages if package.owner.kind == "deb"), 0)
+
+
+class Compiler:
+    """Starts the image's Python when it is first needed, in a sandbox where this machine allows one."""
+
+    def __init__(self, place: Workplace, tree: Rootfs, program: Entry) -> None:
+        self._place, self._tree, self._program = place, tree, program
+        self._stack = ExitStack()
+        self._run: Run | None = None
+
+    def __enter__(self) -> "Compiler":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __call__(self, group: Sequence[Entry], target: BinaryIO) -> None:
+        if self._run is None:
+            self._place.progress.stage("compiling byte code")
+            self._run = self._started()
+        self._run(group, target)
+
+    def _started(self) -> Run:
+        files, store = needed(self._tree, self._program), self._place.store
+        argv = [f"/{self._program.path}", "-I", "-S", "-B", f"/{PROGRAM}"]
+        root = self._stack.enter_context(sandbox.unpacked(files))
+        refused = sandbox.refusal(root, [argv[0], "-I", "-S", "-c", "pass"])
+        if not refused:
+            return in_sandbox(store, root, argv)
+        try:
+            return self._stack.enter_context(
+                in_container(store, Rootfs().with_entries(files), argv, host_platform())
+            )
+        except EngineError as error:
+            raise ToolError(
+                f"python.bytecode: the image's Python runs neither in a sandbox nor in a container here\n"
+                f"{refused}\n{error}\n"
+                "allow user namespaces, start an engine, or write `bytecode: false` in image.yaml"
+            ) from None
+
+
+def needed(tree: Rootfs, program: Entry) -> list[Entry]:
+    """The interpreter, its libraries, the modules that it can't start without, and what it is to do."""
+    needs = Needs(tree, ())
+    needs.add([Command(what="compiler", words=(f"/{program.path}",))])
+    version = program.path.removeprefix("usr/bin/python")
+    minimal = {f"python{version}-minimal", f"libpython{version}-minimal"}
+    found = [
+        entry
+        for entry in tree.values()
+        if entry.path in needs.because
+        or (entry.owner.name in minimal and entry.kind is not Kind.DIRECTORY)
+        or (entry.kind is Kind.SYMLINK and "/" not in entry.path)
+    ]
+    code = Bytes(inside().read_bytes())
+    return [*found, Entry(path=PROGRAM, kind=Kind.FILE, mode=0o644, content=code)]
