@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,9 @@ def test_a_structure_test_runs_its_commands(engine: Engine, probe: Built, toolbo
         },
         strict=False,
     )
-    usage, shell, ls = command_checks(tests, engine, probe.contract, toolbox)
+    mounts = [Mount(source=toolbox, target=MOUNT)]
+    start = partial(engine.start, probe_contract(probe.contract), mounts=mounts, program=HOLD)
+    usage, shell, ls = command_checks(tests, start, probe.contract.env)
     assert (usage.name, usage.outcome, usage.message) == ("structure: usage", Outcome.PASSED, "")
     assert shell.outcome is Outcome.PASSED
     assert ls.message == (
