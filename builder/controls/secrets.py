@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from pydantic import Field
+from pydantic_core import SchemaValidator, core_schema
 
 from builder.controls.frame import Context, Control
 from builder.controls.inventory import inventory
@@ -40,10 +42,8 @@ LOOKS = tuple(
         ("a password in a URL", b"://", rb"://[^\s/:@\"'<>{}$%]+:[^\s/:@\"'<>{}$%]{3,}@[\w\[]"),
     )
 )
-"""What it is, bytes that are always in it, the pattern.
-
-Bytes are found a hundred times as fast as a pattern, and a pattern that begins with plain text ten times.
-"""
+"""What it is, bytes that are always in it, the pattern. Of bytes beyond ASCII no pattern says more than that
+they are no blank; only the last group may look ahead."""
 
 NAMES = (
     r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|API_?KEY|ACCESS_KEY|PRIVATE_KEY|SECRET_KEY"
@@ -157,7 +157,30 @@ def secret_place(path: str) -> str | None:
     return next((why for place, why in SECRET_PLACES.items() if f"/{path}".endswith(f"/{place}")), None)
 
 
+_ONE_FOR_ALL = bytes(range(128)) + b"!" * 128
+_AHEAD = re.compile(r"\(\?![^()]*\)$")
+_SPACE = " \\t\\n\\r\\f\\v"
+
+
+@cache
+def _any_look() -> SchemaValidator:
+    """All patterns as one, for the engine that pydantic brings along: ten times as fast as one after the
+    other, and nearly all files hold none of them."""
+    plain = (_AHEAD.sub("", pattern.pattern.decode()) for _, _, pattern in LOOKS)
+    narrow = (one.replace(r"[^\s", f"[^{_SPACE}").replace(r"\s", f"[{_SPACE}]") for one in plain)
+    ascii_only = (one.replace(r"\w", "A-Za-z0-9_") for one in narrow)
+    pattern = "|".join(f"(?:{one})" for one in ascii_only)
+    return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+
+
+def _may_hold_one(data: bytes) -> bool:
+    text = data if data.isascii() else data.translate(_ONE_FOR_ALL)
+    return _any_look().isinstance_python(text.decode("ascii"))
+
+
 def look_of(data: bytes) -> str | None:
+    if not _may_hold_one(data):
+        return None
     for what, mark, pattern in LOOKS:
         if mark in data and pattern.search(data):
             return what

@@ -1,9 +1,11 @@
 """What looks like a secret, and what only sounds like one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builder.controls.audit import audit
-from builder.controls.secrets import is_secret_name, look_of
+from builder.controls.secrets import LOOKS, is_secret_name, look_of
 from tests.unit.controls.sound import below, file, image, lock, plan, planned, put, set_env, wheel
 
 
@@ -74,6 +76,22 @@ def test_looks_of_secrets(data: bytes, what: str) -> None:
 )
 def test_what_only_looks_so(data: bytes) -> None:
     assert look_of(data) is None
+
+
+@st.composite
+def nearly_secret(draw: st.DrawFn) -> bytes:
+    """Between other bytes what a pattern takes, and now and then a byte of it replaced."""
+    _, _, pattern = draw(st.sampled_from(LOOKS))
+    found = bytearray(draw(st.from_regex(pattern)))
+    if found and draw(st.booleans()):
+        found[draw(st.integers(0, len(found) - 1))] = draw(st.integers(0, 255))
+    return draw(st.binary(max_size=8)) + bytes(found) + draw(st.binary(max_size=8))
+
+
+@given(nearly_secret() | st.binary())
+def test_one_pattern_for_all_passes_over_nothing(data: bytes) -> None:
+    one_by_one = next((what for what, mark, pattern in LOOKS if mark in data and pattern.search(data)), None)
+    assert look_of(data) == one_by_one
 
 
 def test_public_packages_bring_no_secret() -> None:
