@@ -20,12 +20,6 @@ from builder.model.image import Image, Layer
 from builder.model.tree import Owner
 from builder.rootfs.archive import Room, read_layer
 
-HARMLESS = 1 << 30
-"""Bytes that any layer may unpack to, however small it is."""
-RATIO = 200
-"""How many times its own size a larger one may unpack to; program code shrinks to a third, logs to a
-twentieth, and gzip can't do more than a thousandth."""
-
 
 def read_image(stored: Stored, memory: Memory | None = None) -> Image:
     """Reads and merges the layers, and checks them against the config's `diff_ids`.
@@ -105,9 +99,8 @@ class _Shared:
         """Reads the blob from its first byte to its last."""
         with LayerStream(span) as stream:
             keep = keeper(span, stream.packing, self._budget)
-            bounded = cast(BinaryIO, Bounded(stream, span))
             entries, problems = read_layer(
-                bounded, span.problem_prefix, owner, keep, self.merged.entries, self._room
+                cast(BinaryIO, stream), span.problem_prefix, owner, keep, self.merged.entries, self._room
             )
             digest, plain = stream.finish()
         if span.name.startswith("sha256:") and digest != span.name:
@@ -120,23 +113,3 @@ class _Shared:
         """Whether hard links of it lead to files of the layers below."""
         below = {id(entry.content) for entry in self.merged.entries.values() if entry.content is not None}
         return any(id(entry.content) in below for entry in held.entries)
-
-
-class Bounded:
-    """A layer's tar that may not become endlessly larger than its blob."""
-
-    def __init__(self, stream: LayerStream, span: Span) -> None:
-        self._stream = stream
-        self._span = span
-        self._limit = max(HARMLESS, RATIO * span.size)
-        self._count = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self._count += len(data)
-        if self._count > self._limit:
-            raise ArchiveError(
-                f"{self._span.problem_prefix}: unpacks to more than {self._limit} bytes "
-                f"though it has only {self._span.size}, as no layer does that serves a purpose"
-            )
-        return data

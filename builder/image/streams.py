@@ -4,6 +4,7 @@ import hashlib
 import io
 from bisect import bisect_right
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -19,6 +20,11 @@ CHUNK = 1 << 18
 """Compressed bytes that are read at a time."""
 PIECE = 1 << 20
 """Uncompressed bytes that are in memory at a time, whatever the blob claims to hold."""
+HARMLESS = 1 << 30
+"""Bytes that any layer may unpack to, however small it is."""
+RATIO = 200
+"""How many times its own size a larger one may unpack to; program code shrinks to a third, logs to a
+twentieth, and gzip can't do more than a thousandth."""
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 _DAMAGED = "is damaged; build the image again"
@@ -37,13 +43,13 @@ class Span:
     shown: str = ""
     """What messages call the file, where that is a copy which nobody knows of."""
 
-    def chunks(self, skip: int = 0) -> Iterator[bytes]:
+    def chunks(self, skip: int = 0, size: int = CHUNK) -> Generator[bytes, None, None]:
         """Raises `ArchiveError` where the file is missing or shorter than it should be."""
         left = self.size - skip
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset + skip)
-                while left and (chunk := file.read(min(left, CHUNK))):
+                while left and (chunk := file.read(min(left, size))):
                     left -= len(chunk)
                     yield chunk
         except OSError as error:
@@ -83,21 +89,22 @@ def packing_of(span: Span) -> Packing:
     return Packing(kind="zstd" if head == ZSTD else "none")
 
 
-def unpacked(span: Span, packing: Packing, skip: int = 0, digest: Any = None) -> Iterator[bytes]:
+def unpacked(span: Span, packing: Packing, skip: int = 0, digest: Any = None) -> Generator[bytes, None, None]:
     """The uncompressed bytes from `skip` compressed ones on; `digest` is fed with the compressed ones."""
+    if packing.kind == "none":
+        return _hashed(span.chunks(skip, PIECE), digest)
     chunks = _hashed(span.chunks(skip), digest)
     if packing.kind == "gzip":
         return _gunzip(chunks, span, packing if skip == 0 else Packing(kind="gzip"))
-    if packing.kind == "zstd":
-        return _unzstd(chunks, span)
-    return chunks
+    return _unzstd(chunks, span)
 
 
-def _hashed(chunks: Iterator[bytes], digest: Any) -> Generator[bytes, None, None]:
-    for chunk in chunks:
-        if digest is not None:
-            digest.update(chunk)
-        yield chunk
+def _hashed(chunks: Generator[bytes, None, None], digest: Any) -> Generator[bytes, None, None]:
+    with closing(chunks):
+        for chunk in chunks:
+            if digest is not None:
+                digest.update(chunk)
+            yield chunk
 
 
 def _next_member(data: bytes, span: Span) -> Any:
@@ -106,7 +113,7 @@ def _next_member(data: bytes, span: Span) -> Any:
     return isal_zlib.decompressobj(31)
 
 
-def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing) -> Iterator[bytes]:
+def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing) -> Generator[bytes, None, None]:
     plain = packed = 0
     member = isal_zlib.decompressobj(31)
     fresh = True
@@ -133,7 +140,7 @@ def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing) -> Iterator[b
 class _Pieces(io.RawIOBase):
     """An iterator of bytes as a stream."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
         self._pieces = pieces
         self._rest = memoryview(b"")
 
@@ -152,13 +159,11 @@ class _Pieces(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        close = getattr(self._pieces, "close", None)  # a generator holds a file open
-        if close is not None:
-            close()
+        self._pieces.close()  # it holds a file open
         super().close()
 
 
-def _unzstd(chunks: Iterator[bytes], span: Span) -> Iterator[bytes]:
+def _unzstd(chunks: Generator[bytes, None, None], span: Span) -> Generator[bytes, None, None]:
     source = io.BufferedReader(_Pieces(chunks), CHUNK)
     reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
     try:
@@ -169,31 +174,59 @@ def _unzstd(chunks: Iterator[bytes], span: Span) -> Iterator[bytes]:
 
 
 class LayerStream(io.RawIOBase):
-    """A layer's tar, read forwards; `finish()` reads what is left and tells both digests."""
+    """A layer's tar, read forwards; `finish()` reads what is left and tells both digests.
+
+    Raises `ArchiveError` where the tar becomes endlessly larger than its blob.
+    """
 
     def __init__(self, span: Span) -> None:
         self.packing = packing_of(span)
+        self._span = span
+        self._limit = max(HARMLESS, RATIO * span.size)
+        self._passed = 0
         self._packed = hashlib.sha256()
         self._plain = hashlib.sha256()
-        # Decompressing and hashing leave the interpreter, which looks at the members in the meantime.
-        packed = None if self.packing.kind == "none" else self._packed
-        self._pieces = ahead(_hashed(unpacked(span, self.packing, digest=packed), self._plain))
+        self._pieces = self._work(span)
         self._piece = b""
         self._at = 0
+
+    def _work(self, span: Span) -> Generator[bytes, None, None]:
+        """Decompressing and hashing leave the interpreter, which looks at the members in the meantime."""
+        if self.packing.kind == "none":
+            return ahead(_hashed(unpacked(span, self.packing), self._plain))
+        pieces = ahead(unpacked(span, self.packing, digest=self._packed))
+        return ahead(_hashed(pieces, self._plain))
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, fewer only where the next piece begins; empty at the end."""
-        if self._at == len(self._piece) and not self._advance():
-            return b""
-        data = self._piece[self._at : self._at + size] if size >= 0 else self._piece[self._at :]
-        self._at += len(data)
+        at = self._at
+        if at == len(self._piece):
+            if not self._advance():
+                return b""
+            at = 0
+        data = self._piece[at : at + size] if size >= 0 else self._piece[at:]
+        self._at = at + len(data)
         return data
+
+    def skip(self, size: int) -> int:
+        """Passes over up to `size` bytes; tells how many, 0 only at the end."""
+        if self._at == len(self._piece) and not self._advance():
+            return 0
+        passed = min(size, len(self._piece) - self._at)
+        self._at += passed
+        return passed
 
     def _advance(self) -> bool:
         self._piece, self._at = next(self._pieces, b""), 0
+        self._passed += len(self._piece)
+        if self._passed > self._limit:
+            raise ArchiveError(
+                f"{self._span.problem_prefix}: unpacks to more than {self._limit} bytes "
+                f"though it has only {self._span.size}, as no layer does that serves a purpose"
+            )
         return bool(self._piece)
 
     def finish(self) -> tuple[str, str]:
@@ -204,9 +237,7 @@ class LayerStream(io.RawIOBase):
         return f"sha256:{packed.hexdigest()}", f"sha256:{self._plain.hexdigest()}"
 
     def close(self) -> None:
-        close = getattr(self._pieces, "close", None)
-        if close is not None:
-            close()
+        self._pieces.close()
         super().close()
 
 
@@ -231,7 +262,7 @@ class Packed:
     def open(self) -> BinaryIO:
         return io.BufferedReader(_Pieces(self._pieces()), CHUNK)
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _pieces(self) -> Generator[bytes, None, None]:
         if self.head:
             yield self.head
         start = self.offset + len(self.head)

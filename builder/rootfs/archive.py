@@ -73,6 +73,8 @@ def read_layer(
 
 def clean_path(name: str) -> str | None:
     """`./usr//lib/` -> `usr/lib`; the root is empty; `None` for a name that leads out of the tree."""
+    if "/." not in name and "//" not in name and not name.startswith(("/", ".")):
+        return name.rstrip("/")  # as nearly all are written
     steps: list[str] = []
     for step in name.split("/"):
         if step == "..":
@@ -105,6 +107,8 @@ def link_problem(path: str, target: str) -> str | None:
 
 
 def _text_problem(text: str, what: str) -> str | None:
+    if len(text) <= MAX_NAME and text.isascii() and text.isprintable():
+        return None
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
@@ -162,7 +166,8 @@ class _Reader:
             self._note(f"{self._archive}: {member.name!r}: {problem}")
 
     def _add(self, member: Member, members: Members) -> None:
-        self._complain(member, name_problem(member.name))
+        if (problem := name_problem(member.name)) is not None:
+            self._complain(member, problem)
         path = clean_path(member.name)
         if not path or "\0" in path or len(path) > MAX_PATH:  # no file system takes such a name
             if path == "" and member.type != "5":
@@ -229,7 +234,8 @@ class _Reader:
             self._complain(member, "is in the archive twice")
         if entry.kind is not Kind.DIRECTORY and path in self._folders:
             self._complain(member, "is no directory, though other entries lie below it")
-        self._stand_below(member, path)
+        if path.rpartition("/")[0] not in self._folders:
+            self._stand_below(member, path)
         self._take_room(member)
         self.entries[path] = entry
 

@@ -8,7 +8,7 @@ and what Temper looks at has to be the same tree.
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from builder.errors import ArchiveError
 from builder.rootfs.header import (
@@ -32,10 +32,10 @@ MAX_EXTENDED = 1 << 20
 """Bytes of one extended header; Linux allows 64 KiB for all extended attributes of a file."""
 _XATTR = "SCHILY.xattr."
 _ZEROS = bytes(BLOCK)
+_EXTENDS = frozenset("xgLK")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(NamedTuple):
     """One entry of the archive as it is written; nothing in it has been judged."""
 
     name: str
@@ -62,11 +62,8 @@ class _Extended:
     names: dict[str, bytes] = field(default_factory=dict)
     """GNU's long names, by typeflag: `L` the name, `K` the target."""
 
-    def __bool__(self) -> bool:
-        return bool(self.records or self.names)
-
-    def name(self, key: str, gnu: str, written: bytes) -> str:
-        return (self.records.get(key) or self.names.get(gnu) or written).decode("utf-8", "surrogateescape")
+    def name(self, key: str, gnu: str, written: bytes) -> bytes:
+        return self.records.get(key) or self.names.get(gnu) or written
 
     def number(self, key: str, written: int, limit: int) -> int:
         return decimal(self.records[key], key, limit) if key in self.records else written
@@ -95,6 +92,8 @@ class Members(Iterator[Member]):
         self._end = 0
         self._next = 0
         self._count = 0
+        self._data = _Data(self)
+        self._pass_over = getattr(stream, "skip", None) or self._read_over
 
     def __next__(self) -> Member:
         member = self._member()
@@ -107,7 +106,7 @@ class Members(Iterator[Member]):
 
     def data(self) -> BinaryIO:
         """The current member's content. What is not read of it is skipped by the next step."""
-        return _Data(self)  # type: ignore[return-value]  # it reads, which is all that is asked of it
+        return self._data  # type: ignore[return-value]  # it reads, which is all that is asked of it
 
     def read(self, size: int) -> bytes:
         """`size` bytes of the current member's content, all for -1; fewer at its end."""
@@ -116,7 +115,7 @@ class Members(Iterator[Member]):
         return self._take(wanted) if wanted > 0 else b""
 
     def _member(self) -> Member | None:
-        extended = _Extended()
+        extended: _Extended | None = None  # nearly all members come without
         while block := self._block():
             if block == _ZEROS:
                 self._read_end()
@@ -124,32 +123,41 @@ class Members(Iterator[Member]):
             start = self._at - BLOCK
             try:
                 header = parse_header(block)
-                if header.type not in "xgLK":
-                    return self._combine(header, extended)
+                if header.type not in _EXTENDS:
+                    return self._plain(header) if extended is None else self._combine(header, extended)
+                extended = extended or _Extended()
                 self._extend(extended, header)
             except HeaderError as error:
                 raise ArchiveError(f"{self._archive}: damaged header at byte {start}: {error}") from None
-        if extended:
+        if extended is not None and (extended.records or extended.names):
             raise ArchiveError(f"{self._archive}: is cut off after {self._at} bytes")
         return None
 
     def _block(self) -> bytes:
         """The next header; empty where the stream ends instead."""
         while (left := self._next - self._at) > 0:
-            self._some(min(left, CHUNK))
+            passed = self._pass_over(left)
+            if not passed:
+                raise self._cut_off()
+            self._at += passed
         first = b"" if self.ended else self._stream.read(BLOCK)
         self._at += len(first)
         return first + self._take(BLOCK - len(first)) if 0 < len(first) < BLOCK else first
 
+    def _read_over(self, size: int) -> int:
+        return len(self._stream.read(min(size, CHUNK)))
+
+    def _cut_off(self) -> ArchiveError:
+        return ArchiveError(f"{self._archive}: is cut off after {self._at} bytes")
+
     def some(self, size: int) -> bytes:
         """At most `size` bytes of the current member's content, as many as are at hand; empty at its end."""
         wanted = min(size, self._end - self._at)
-        return self._some(wanted) if wanted > 0 else b""
-
-    def _some(self, size: int) -> bytes:
-        data = self._stream.read(size)
+        if wanted <= 0:
+            return b""
+        data = self._stream.read(wanted)
         if not data:
-            raise ArchiveError(f"{self._archive}: is cut off after {self._at} bytes")
+            raise self._cut_off()
         self._at += len(data)
         return data
 
@@ -159,7 +167,7 @@ class Members(Iterator[Member]):
         while len(data) < size:
             more = self._stream.read(size - len(data))
             if not more:
-                raise ArchiveError(f"{self._archive}: is cut off after {self._at} bytes")
+                raise self._cut_off()
             self._at += len(more)
             data += more
         return data
@@ -197,30 +205,39 @@ class Members(Iterator[Member]):
 
     def _combine(self, header: Header, extended: _Extended) -> Member:
         records = extended.records
-        if header.type == "S" or any(key.startswith("GNU.sparse.") for key in records):
+        if any(key.startswith("GNU.sparse.") for key in records):
             raise ArchiveError(f"{self._archive}: {quoted(header.name)}: is stored as a sparse file")
         if records and extended.names:
             self._problem(f"{self._archive}: ambiguous extended header before byte {self._at - BLOCK}")
-        size = extended.number("size", header.size, MAX_SIZE)
-        name = extended.name("path", "L", header.name)
-        type_ = ("5" if name.endswith("/") else "0") if header.type == OLD else header.type
-        if type_ == "0" and name.endswith("/"):
-            self._problem(f"{self._archive}: {name!a}: is a folder by its name and a file by its type")
-        if size and type_ in "123456":  # as Linux readers do: such data would be read as a header
-            self._problem(f"{self._archive}: {quoted(header.name)}: has data, though it is not a file")
-            size = 0
-        self._bound(size)
-        return Member(
-            name=name,
-            type=type_,
+        found = Header(
+            name=extended.name("path", "L", header.name),
+            type=header.type,
             mode=header.mode,
             uid=extended.number("uid", header.uid, MAX_ID),
             gid=extended.number("gid", header.gid, MAX_ID),
             mtime=seconds(records["mtime"]) if "mtime" in records else header.mtime,
-            size=size,
+            size=extended.number("size", header.size, MAX_SIZE),
             target=extended.name("linkpath", "K", header.target),
-            xattrs=extended.xattrs(),
-            offset=self._at,
+        )
+        return self._plain(found, extended.xattrs())
+
+    def _plain(self, header: Header, xattrs: tuple[tuple[str, bytes], ...] = ()) -> Member:
+        name = header.name.decode("utf-8", "surrogateescape")
+        type_, size = header.type, header.size
+        if type_ == OLD:
+            type_ = "5" if name.endswith("/") else "0"
+        elif type_ == "0" and name.endswith("/"):
+            self._problem(f"{self._archive}: {name!a}: is a folder by its name and a file by its type")
+        elif type_ == "S":
+            raise ArchiveError(f"{self._archive}: {name!r}: is stored as a sparse file")
+        if size and type_ in "123456":  # as Linux readers do: such data would be read as a header
+            self._problem(f"{self._archive}: {name!r}: has data, though it is not a file")
+            size = 0
+        self._end = self._at + size
+        self._next = self._at + -(-size // BLOCK) * BLOCK
+        target = header.target.decode("utf-8", "surrogateescape") if header.target else ""
+        return Member(
+            name, type_, header.mode, header.uid, header.gid, header.mtime, size, target, xattrs, self._at
         )
 
 
