@@ -12,8 +12,9 @@ from io import BytesIO
 from typing import BinaryIO
 
 from builder.controls.secrets import LARGEST, look_of
+from builder.image.packed import Digests, Packed, Undigested
 from builder.image.pieces import Pieces
-from builder.image.streams import Packed, Packing, Span
+from builder.image.streams import Packing, Span
 from builder.model.tree import NO_FACTS, Bytes, Content, Facts, Slice, Unhashed
 from builder.rootfs.elf import facts, is_interesting, ranges
 from builder.rootfs.members import Member
@@ -29,6 +30,7 @@ RECORDS = 40 << 20
 HEAD = 16
 """Bytes that tell what a file is, kept of every file."""
 _PIECE = 1 << 20
+_RECORDED = re.compile(r"(?:^|/)(?:site|dist)-packages/")
 _RECORD_NAME = re.compile(
     r"^(?:\./)?(?:etc|var/lib/dpkg|lib/apk/db|usr/lib/apk/db)/|"
     r"/(?:RECORD|METADATA|PKG-INFO|os-release|ca-certificates\.crt)$|\.pth$"
@@ -55,43 +57,81 @@ class Budget:
         return True
 
 
-def keeper(span: Span, packing: Packing, budget: Budget) -> Callable[[Member, BinaryIO], Content]:
-    """What `archive.read_layer` asks to make a member's content of its bytes."""
+Keep = Callable[[Member, BinaryIO], Content]
+
+
+def keeper(span: Span, packing: Packing, budget: Budget, *, hashed: bool) -> Keep:
+    """What `archive.read_layer` asks to make a member's content of its bytes.
+
+    Unless all are to be `hashed`, only those get their digest at once that somebody will compare: what lies
+    where wheels are installed, since a wheel records them. A large image would else be hashed twice.
+    """
+    rest = _in_archive(span, hashed=hashed) if packing.kind == "none" else _in_packed(span, packing, hashed)
 
     def keep(member: Member, stream: BinaryIO) -> Content:
-        if 0 < member.size <= RECORD and _RECORD_NAME.search(member.name):
-            data = stream.read(member.size)
-            if budget.take_record(len(data)):
-                return _kept(data)
-            stream, head = BytesIO(data), data[:SMALL]
-            stream.seek(len(head))
+        size = member.size
+        if not size:
+            return _EMPTY
+        if size <= RECORD and _RECORD_NAME.search(member.name):
+            head = stream.read(size)
+            if budget.take_record(size):
+                return _kept(head)
         else:
-            head = stream.read(min(member.size, SMALL)) if member.size else b""
-        if len(head) == member.size and b"\0" not in head and budget.take(len(head)):
+            head = stream.read(min(size, SMALL))
+        if size <= SMALL and b"\0" not in head and budget.take(size):
             return _kept(head)
-        if packing.kind == "none":
-            place = span.offset + member.offset
-            if member.size > LARGEST:
-                found = _facts_at(span, place, head, member.size)
-                return Unhashed(path=span.path, offset=place, size=member.size, facts=found)
-            sha256, found = _hashed(head, member.size, stream), _facts_at(span, place, head, member.size)
-            return Slice(path=span.path, offset=place, size=member.size, sha256=sha256, facts=found)
-        sha256, found = _look(head, member.size, stream)
-        return Packed(
-            span=span,
-            packing=packing,
-            offset=member.offset,
-            size=member.size,
-            sha256=sha256,
-            facts=found,
-            head=head[:HEAD],
-        )
+        return rest(member, stream, head)
 
     return keep
 
 
+Rest = Callable[[Member, BinaryIO, bytes], Content]
+"""Of a file that isn't kept in memory, and of which some bytes have been read."""
+
+
+def _in_archive(span: Span, *, hashed: bool) -> Rest:
+    """The layer isn't compressed: a file is read again where it lies."""
+
+    def make(member: Member, stream: BinaryIO, head: bytes) -> Content:
+        size, place = member.size, span.offset + member.offset
+        found = _facts_at(span, place, head, size)
+        if _RECORDED.search(member.name) if not hashed else size <= LARGEST:
+            sha256 = _hashed(head, size, stream)
+            return Slice(path=span.path, offset=place, size=size, sha256=sha256, facts=found)
+        return Unhashed(path=span.path, offset=place, size=size, facts=found)
+
+    return make
+
+
+def _in_packed(span: Span, packing: Packing, hashed: bool) -> Rest:
+    digests = Digests(span, packing)
+
+    def make(member: Member, stream: BinaryIO, head: bytes) -> Content:
+        size, offset = member.size, member.offset
+        late = not hashed and size > LARGEST and not _RECORDED.search(member.name)
+        sha256, found = _look(head, size, stream, hashed=not late)
+        packed = Packed(
+            span=span,
+            packing=packing,
+            offset=offset,
+            size=size,
+            sha256=sha256,
+            facts=found,
+            head=head[:HEAD],
+        )
+        if not late:
+            return packed
+        digests.expect(offset, size)
+        return Undigested(packed=packed, digests=digests)
+
+    return make
+
+
+_EMPTY = Bytes(b"")
+
+
 def _kept(data: bytes) -> Bytes:
-    return Bytes(data, facts(BytesIO(data)) if is_interesting(data) else NO_FACTS)
+    return Bytes(data, facts(BytesIO(data))) if is_interesting(data) else Bytes(data)
 
 
 def _hashed(head: bytes, size: int, stream: BinaryIO) -> str:
@@ -105,22 +145,32 @@ def _facts_at(span: Span, place: int, head: bytes, size: int) -> Facts:
     """Where the layer isn't compressed, the few places that matter are read from it directly."""
     if not is_interesting(head):
         return NO_FACTS
+    if size <= len(head):
+        return facts(BytesIO(head))
     with span.path.open("rb") as file:
         return facts(file, place, size)
 
 
-def _look(head: bytes, size: int, stream: BinaryIO) -> tuple[str, Facts]:
-    """The digest and the facts of a file of which `head` has been read."""
+def _look(head: bytes, size: int, stream: BinaryIO, *, hashed: bool) -> tuple[str, Facts]:
+    """The digest (empty unless `hashed`) and the facts of a file of which `head` has been read."""
     if size <= LARGEST:
-        data = head + (stream.read(size - len(head)) if size > len(head) else b"")
+        data = head + stream.read(size - len(head)) if size > len(head) else head
         found = facts(BytesIO(data)) if is_interesting(head) else NO_FACTS
         if found.elf is None:
-            found = replace(found, look=look_of(data) or "")
+            look = look_of(data) or ""
+            found = replace(found, look=look) if look or found is not NO_FACTS else _HARMLESS
         return hashlib.sha256(data).hexdigest(), found
-    digest = hashlib.sha256(head)
-    copy = Pieces(head, ranges(head, size) if is_interesting(head) else ())
-    while piece := stream.read1(_PIECE):  # type: ignore[attr-defined]
-        digest.update(piece)
+    wanted = ranges(head, size) if is_interesting(head) else ()
+    digest, copy = hashlib.sha256(head if hashed else b""), Pieces(head, wanted)
+    last, at = max((end for _, end in wanted), default=0), len(head)
+    while (hashed or at < last) and (piece := stream.read1(_PIECE)):  # type: ignore[attr-defined]
+        if hashed:
+            digest.update(piece)
         copy.add(piece)
-    found = facts(copy, 0, size) if is_interesting(head) else NO_FACTS  # type: ignore[arg-type]
-    return digest.hexdigest(), found
+        at += len(piece)
+    found = facts(copy, 0, size) if wanted else NO_FACTS  # type: ignore[arg-type]
+    return digest.hexdigest() if hashed else "", found
+
+
+_HARMLESS = Facts(look="")
+"""One for all: most files are neither programs nor secrets."""

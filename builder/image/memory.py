@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from builder.controls.secrets import LARGEST, look_of
-from builder.image.streams import Packed, Packing, Span
+from builder.image.packed import Packed
+from builder.image.streams import Packing, Span
 from builder.model.tree import Bytes, Content, Entry, Facts, Owner, Slice
 from builder.packages.store import Store, Writer
 from builder.rootfs.rows import Row, entry_of, entry_row, facts_of, facts_row

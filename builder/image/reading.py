@@ -98,7 +98,7 @@ class _Shared:
     def _stream(self, span: Span, owner: Owner) -> Held:
         """Reads the blob from its first byte to its last."""
         with LayerStream(span) as stream:
-            keep = keeper(span, stream.packing, self._budget)
+            keep = keeper(span, stream.packing, self._budget, hashed=self._memory is not None)
             entries, problems = read_layer(
                 cast(BinaryIO, stream), span.problem_prefix, owner, keep, self.merged.entries, self._room
             )

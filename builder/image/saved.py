@@ -9,6 +9,7 @@ from typing import Any
 
 from builder.errors import ArchiveError
 from builder.image.documents import Saved, check, parse_json
+from builder.image.seeking import Seeking
 from builder.image.stored import Stored, bytes_of
 from builder.image.streams import Span
 from builder.model.tree import Content, Owner, Rootfs, Slice
@@ -47,7 +48,7 @@ def read_tree(path: Path, shown: str = "") -> Rootfs:
         return Slice(path=path, offset=member.offset, size=member.size, sha256="")
 
     try:
-        with path.open("rb") as file:
+        with Seeking(path) as file:
             entries, _ = read_layer(file, said, Owner(kind="layer", name="archive"), keep)
     except OSError as error:
         raise ArchiveError(f"{said}: can't be read: {str(error.strerror).lower()}") from None

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from builder.errors import ArchiveError
-from builder.image.reading import HARMLESS, RATIO
-from builder.image.streams import Packing, Span, packing_of, unpacked
+from builder.image.streams import HARMLESS, RATIO, Packing, Span, packing_of, unpacked
 from builder.packages.store import Store, plain_errors
 from builder.progress import Progress
 

@@ -7,14 +7,13 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import zstandard
 from isal import isal_zlib
 
 from builder.errors import ArchiveError
 from builder.image.ahead import ahead
-from builder.model.tree import NO_FACTS, Facts
 
 CHUNK = 1 << 18
 """Compressed bytes that are read at a time."""
@@ -90,9 +89,10 @@ def packing_of(span: Span) -> Packing:
 
 
 def unpacked(span: Span, packing: Packing, skip: int = 0, digest: Any = None) -> Generator[bytes, None, None]:
-    """The uncompressed bytes from `skip` compressed ones on; `digest` is fed with the compressed ones."""
+    """The uncompressed bytes from `skip` compressed ones on; `digest` is fed with the compressed ones, where
+    there is a difference."""
     if packing.kind == "none":
-        return _hashed(span.chunks(skip, PIECE), digest)
+        return span.chunks(skip, PIECE)
     chunks = _hashed(span.chunks(skip), digest)
     if packing.kind == "gzip":
         return _gunzip(chunks, span, packing if skip == 0 else Packing(kind="gzip"))
@@ -137,7 +137,7 @@ def _gunzip(chunks: Iterator[bytes], span: Span, packing: Packing) -> Generator[
         raise ArchiveError(f"{span.problem_prefix}: is cut off; build the image again")
 
 
-class _Pieces(io.RawIOBase):
+class Joined(io.RawIOBase):
     """An iterator of bytes as a stream."""
 
     def __init__(self, pieces: Generator[bytes, None, None]) -> None:
@@ -164,7 +164,7 @@ class _Pieces(io.RawIOBase):
 
 
 def _unzstd(chunks: Generator[bytes, None, None], span: Span) -> Generator[bytes, None, None]:
-    source = io.BufferedReader(_Pieces(chunks), CHUNK)
+    source = io.BufferedReader(Joined(chunks), CHUNK)
     reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
     try:
         while piece := reader.read(PIECE):
@@ -192,10 +192,8 @@ class LayerStream(io.RawIOBase):
 
     def _work(self, span: Span) -> Generator[bytes, None, None]:
         """Decompressing and hashing leave the interpreter, which looks at the members in the meantime."""
-        if self.packing.kind == "none":
-            return ahead(_hashed(unpacked(span, self.packing), self._plain))
-        pieces = ahead(unpacked(span, self.packing, digest=self._packed))
-        return ahead(_hashed(pieces, self._plain))
+        packed = None if self.packing.kind == "none" else self._packed
+        return ahead(_hashed(ahead(unpacked(span, self.packing, digest=packed)), self._plain))
 
     def readable(self) -> bool:
         return True
@@ -239,42 +237,3 @@ class LayerStream(io.RawIOBase):
     def close(self) -> None:
         self._pieces.close()
         super().close()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
-    """A file's content inside a compressed layer: opening it decompresses from the member it lies in."""
-
-    span: Span
-    packing: Packing
-    offset: int
-    """In the uncompressed tar."""
-    size: int
-    sha256: str
-    facts: Facts = NO_FACTS
-    head: bytes = b""
-    """Its first bytes, for whoever asks for no more."""
-
-    @property
-    def path(self) -> Path:
-        return self.span.path
-
-    def open(self) -> BinaryIO:
-        return io.BufferedReader(_Pieces(self._pieces()), CHUNK)
-
-    def _pieces(self) -> Generator[bytes, None, None]:
-        if self.head:
-            yield self.head
-        start = self.offset + len(self.head)
-        plain, packed = self.packing.before(start)
-        skip, left = start - plain, self.size - len(self.head)
-        if not left:
-            return
-        for piece in unpacked(self.span, self.packing, packed):
-            part = piece[skip : skip + left]
-            skip -= min(skip, len(piece))
-            left -= len(part)
-            if part:
-                yield part
-            if not left:
-                return

@@ -6,7 +6,9 @@ from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar, overload
+
+T = TypeVar("T")
 
 
 class Kind(StrEnum):
@@ -193,8 +195,16 @@ class Rootfs(Mapping[str, Entry]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    @overload
+    def get(self, path: str, /) -> Entry | None: ...
+    @overload
+    def get(self, path: str, default: "Entry | T", /) -> "Entry | T": ...
+    def get(self, path: str, default: Any = None, /) -> Any:
+        """As `Mapping` has it, but five times as fast."""
+        return self._entries.get(path, default)
+
     def values(self) -> ValuesView[Entry]:
-        """As `Mapping` has it, but five times as fast: every control walks the tree."""
+        """The mapping's own: every control walks the tree."""
         return self._entries.values()
 
     def items(self) -> ItemsView[str, Entry]:
