@@ -7,14 +7,18 @@ import sys
 from pathlib import Path
 
 from bench.clock import FailedError
+from bench.foreign import Foreign
 from bench.peers import BASE_IMAGE, PEER_IMAGE, Peers, mirror
 from bench.place import IMAGE, SERVER, TOP, Place
 from bench.results import Findings, page
 from bench.rounds import Measured, interleaved
 from bench.sizes import Size, archive_size, layout_size
-from bench.subjects import CHANGED, DOCKER, UNCHANGED, Live, subjects, tag
+from bench.subjects import CHANGED, DOCKER, FOREIGN, UNCHANGED, Live, subjects, tag
+from bench.table import MEGA
 from bench.versions import versions
 
+LEAST = 400
+"""MB that hold the base and a few libraries."""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -27,7 +31,7 @@ def main() -> None:
     if asked.fresh_store:
         shutil.rmtree(place.store, ignore_errors=True)
     with mirror(root / "mirror") as port:
-        findings = measure(place, root, port, asked.runs)
+        findings = measure(place, root, port, asked)
     text = page(findings, versions(place.env))
     asked.output.write_text(text, encoding="utf-8")
     print(text)
@@ -42,9 +46,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--fresh-store", action="store_true", help="download everything anew before measuring"
     )
+    parser.add_argument(
+        "--large",
+        type=int,
+        default=1000,
+        help="MB of the large foreign image (5000: some minutes); default: 1000",
+    )
     asked = parser.parse_args()
     if asked.runs < 1:
         parser.error("--runs: at least one round")
+    if asked.large < LEAST:
+        parser.error(f"--large: at least {LEAST} MB")
     return asked
 
 
@@ -52,15 +64,17 @@ def tell(text: str) -> None:
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-def measure(place: Place, root: Path, port: int, runs: int) -> Findings:
+def measure(place: Place, root: Path, port: int, asked: argparse.Namespace) -> Findings:
     architecture = ARCHITECTURES.get(os.uname().machine, os.uname().machine)
     packages = place.packages(f"linux/{architecture}")
     peers = Peers(folder=root / "peers", packages=packages, port=port, env=dict(place.env))
+    foreign = Foreign(root=root / "foreign", place=place, base=peers.base, size=asked.large * MEGA)
     live = Live(place, architecture)
     measured = Measured()
     try:
         prepare(place, peers, measured)
-        interleaved(subjects(place, peers, live), runs, tell, measured)
+        prepare_foreign(foreign, measured)
+        interleaved(subjects(place, peers, live, foreign), asked.runs, tell, measured)
     finally:
         peers.remove(PEER_IMAGE, BASE_IMAGE, tag(IMAGE), tag(SERVER))
     return Findings(
@@ -68,7 +82,8 @@ def measure(place: Place, root: Path, port: int, runs: int) -> Findings:
         ours=our_size(place, architecture),
         peer=archive_size(peers.rootfs) if peers.rootfs.is_file() else None,
         checks=len(live.checks),
-        runs=runs,
+        runs=asked.runs,
+        foreign=foreign.sizes(),
     )
 
 
@@ -86,6 +101,14 @@ def prepare(place: Place, peers: Peers, measured: Measured) -> None:
         peers.import_base()
     except FailedError as error:
         measured.missing[DOCKER] = str(error)
+
+
+def prepare_foreign(foreign: Foreign, measured: Measured) -> None:
+    tell("making the images that others could have built")
+    try:
+        foreign.set_up()
+    except FailedError as error:
+        measured.missing |= dict.fromkeys(FOREIGN, str(error))
 
 
 def our_size(place: Place, architecture: str) -> Size | None:

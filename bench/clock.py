@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,10 @@ class FailedError(Exception):
     """A program that is missing or failed; the text is the reason that a row of the results gives."""
 
 
-def run(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> Ran:
-    """Runs a program to its end, its output thrown away. Raises `FailedError`.
+def run(
+    command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, fine: Collection[int] = (0,)
+) -> Ran:
+    """Runs a program to its end, its output thrown away. Raises `FailedError` for an exit code not `fine`.
 
     The kernel counts a new program's memory from what its parent held when it was started, so this process
     has to stay small: it imports none of Temper's stages.
@@ -53,7 +55,7 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> 
             raise
         seconds = time.perf_counter() - begin
         child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
+        if child.returncode not in fine:
             said.seek(max(0, said.seek(0, os.SEEK_END) - TAIL))
             raise FailedError(failure(words[0], child.returncode, said.read().decode(errors="replace")))
     return Ran(seconds=seconds, cpu=usage.ru_utime + usage.ru_stime, peak=usage.ru_maxrss * 1024)

@@ -59,6 +59,11 @@ class Peers:
         """minbase with the packages, as a tar archive."""
         return self.folder / "minbase-apt.tar"
 
+    @property
+    def base(self) -> Path:
+        """minbase alone."""
+        return self.folder / "base.tar"
+
     def set_up(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         keys = sorted((_PACKAGES / "keys").glob("*.asc"))
@@ -107,14 +112,13 @@ class Peers:
 
     def import_base(self) -> None:
         """The base image that the Dockerfile starts from: minbase, with sources that work inside of it."""
-        tar = self.folder / "base.tar"
         hook = (
             '--customize-hook=rm -f "$1"/etc/apt/sources.list.d/*; '
             f'cp {self.folder / "plain.list"} "$1/etc/apt/sources.list"'
         )
         self._docker("version")
-        self._mmdebstrap("minbase", tar, (hook,))
-        self._docker("import", str(tar), BASE_IMAGE)
+        self._mmdebstrap("minbase", self.base, (hook,))
+        self._docker("import", str(self.base), BASE_IMAGE)
 
     def docker_build(self) -> Ran:
         """On the host's network, since the mirror is on loopback."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench import subjects
 from bench.clock import Ran
+from bench.foreign_rows import FOREIGN_TEXT, foreign_rows
 from bench.rounds import Measured
 from bench.sizes import Size
 from bench.stats import Series, times
@@ -30,6 +31,8 @@ class Findings:
     peer: Size | None
     checks: int
     runs: int
+    foreign: tuple[int, int] = (0, 0)
+    """Bytes of the small and of the large foreign image."""
 
 
 def page(findings: Findings, versions: Mapping[str, str]) -> str:
@@ -43,6 +46,9 @@ def page(findings: Findings, versions: Mapping[str, str]) -> str:
         "## Beside the peers",
         _PEERS,
         rows_text(peers(findings.measured)).strip(),
+        "## Images that others built",
+        FOREIGN_TEXT,
+        rows_text(foreign_rows(findings.measured, *findings.foreign)).strip(),
         "## Sizes",
         _SIZES,
         sizes(findings.ours, findings.peer).strip(),

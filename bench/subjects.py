@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.clock import FailedError, Ran
+from bench.foreign import Foreign
 from bench.peers import PEER_IMAGE, Peers
 from bench.place import IMAGE, SERVER, Place
 from bench.rounds import Subject
@@ -21,6 +22,12 @@ VERIFY = "temper verify"
 EXTRACT = "mmdebstrap extract"
 MINBASE = "mmdebstrap minbase and apt"
 DOCKER = "docker build with apt-get install"
+SMALL_AUDIT = "audit of a small foreign image"
+SAVED_AUDIT = "audit of a large foreign image"
+LAYOUT_AUDIT = "audit of a large foreign layout"
+SMALL_SCAN = "small foreign image unpacked and searched"
+LARGE_SCAN = "large foreign image unpacked and searched"
+FOREIGN = (SMALL_AUDIT, SMALL_SCAN, SAVED_AUDIT, LARGE_SCAN, LAYOUT_AUDIT)
 
 
 @dataclass(slots=True)
@@ -49,8 +56,14 @@ def tag(image: str) -> str:
     return f"temper/{image}:hardened"
 
 
-def subjects(place: Place, peers: Peers, live: Live) -> tuple[Subject, ...]:
-    return (*_builds(place), *_loads(place, peers), *_looks(place, live), *_peers(peers))
+def subjects(place: Place, peers: Peers, live: Live, foreign: Foreign) -> tuple[Subject, ...]:
+    return (
+        *_builds(place),
+        *_loads(place, peers),
+        *_looks(place, live),
+        *foreign_subjects(foreign),
+        *_peers(peers),
+    )
 
 
 def _builds(place: Place) -> tuple[Subject, ...]:
@@ -88,4 +101,15 @@ def _peers(peers: Peers) -> tuple[Subject, ...]:
         Subject(name=EXTRACT, measure=peers.extract),
         Subject(name=MINBASE, measure=peers.minbase),
         Subject(name=DOCKER, measure=peers.docker_build, prepare=lambda: peers.remove(PEER_IMAGE)),
+    )
+
+
+def foreign_subjects(foreign: Foreign) -> tuple[Subject, ...]:
+    """Audit and search of the same archive right after each other."""
+    return (
+        Subject(name=SMALL_AUDIT, measure=lambda: foreign.audit(foreign.small)),
+        Subject(name=SMALL_SCAN, measure=lambda: foreign.scan(foreign.small), prepare=foreign.clear),
+        Subject(name=SAVED_AUDIT, measure=lambda: foreign.audit(foreign.saved)),
+        Subject(name=LARGE_SCAN, measure=lambda: foreign.scan(foreign.saved), prepare=foreign.clear),
+        Subject(name=LAYOUT_AUDIT, measure=foreign.audit_layout),
     )
