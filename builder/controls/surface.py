@@ -176,10 +176,16 @@ class LeanTree(Control[LeanParameters]):
         reasons = dict(self._doomed(image.rootfs, parameters))
         kept = frozenset(path.strip("/") for path in parameters.keep)
         counts: Counter[str] = Counter()
+        tops: dict[str, str] = {}
+        """By folder, since many files lie in each."""
         for path, entry in image.rootfs.items() if reasons else ():
-            if entry.kind is not Kind.DIRECTORY and not self._is_kept(path, kept):
-                counts[topmost(path, reasons.keys())] += 1
-        del counts[""]
+            if entry.kind is Kind.DIRECTORY:
+                continue
+            folder = path.rpartition("/")[0]
+            if (top := tops.get(folder)) is None:
+                top = tops[folder] = topmost(folder, reasons.keys())
+            if (top or path in reasons) and not (kept and self._is_kept(path, kept)):
+                counts[top or path] += 1
         for path, files in sorted(counts.items()):
             number = f" ({files} files)" if image.rootfs[path].kind is Kind.DIRECTORY else ""
             yield Finding(message=f"{path} {reasons[path]}{number}", path=path)

@@ -91,7 +91,8 @@ def survey(image: Image) -> Survey:
         name = path.rpartition("/")[2]
         if first.setdefault(name, entry) is not entry:
             found.more.setdefault(name, []).append(Placed(entry))
-        if entry.mode & 0o6022 or entry.uid or entry.gid or entry.xattrs or entry.kind in SPECIAL:
+        stands_out = entry.mode & 0o6022 or entry.uid or entry.gid or entry.xattrs
+        if stands_out or (entry.kind is not Kind.FILE and entry.kind in SPECIAL):
             _note(found, Placed(entry))
     for placed in hidden(image):
         found.more.setdefault(placed.entry.path.rpartition("/")[2], []).append(placed)

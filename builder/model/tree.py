@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from bisect import bisect_left
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -181,6 +182,8 @@ class Rootfs(Mapping[str, Entry]):
     """An immutable tree. Iteration is in path order; every parent of an entry is there as a directory."""
 
     _entries: Mapping[str, Entry] = field(default_factory=dict)
+    _paths: list[str] = field(default_factory=list, repr=False)
+    """For who looks for a place in the order: made when somebody first does."""
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Rootfs":
@@ -262,8 +265,13 @@ class Rootfs(Mapping[str, Entry]):
 
     def below(self, path: str) -> Iterator[Entry]:
         """Every entry strictly below a directory."""
+        if not self._paths:
+            self._paths.extend(self._entries)
         prefix = path.rstrip("/") + "/"
-        return (entry for name, entry in self._entries.items() if name.startswith(prefix))
+        for at in range(bisect_left(self._paths, prefix), len(self._paths)):
+            if not self._paths[at].startswith(prefix):
+                return
+            yield self._entries[self._paths[at]]
 
 
 def parents(path: str) -> list[str]:
