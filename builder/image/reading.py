@@ -53,13 +53,17 @@ def read_image(stored: Stored, memory: Memory | None = None) -> Image:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Only ever more objects come: the collector would walk through all of them again and again."""
+    """Only ever more objects come: the collector would walk through all of them again and again.
+
+    Nor does it afterwards: the entries of a tree hold no cycles.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            gc.freeze()
             gc.enable()
 
 
