@@ -24,7 +24,6 @@ from builder.model.report import Outcome, Report
 from builder.model.tree import Rootfs
 from builder.pipeline import alone_in, write_report
 from builder.reference import Opened, opened
-from builder.render.foreign import dockerfile
 from builder.stages import DEFINITION, LAYOUT, REPORT
 from builder.verify.live import not_run
 from builder.verify.report import make_report
@@ -160,6 +159,8 @@ def loaded(place: Workplace, report: Report, folder: Path, tag: str) -> Report:
 
 def write_definition(place: Workplace, plan: ForeignPlan, image: Image, folder: Path) -> tuple[str, ...]:
     """A build context of the same image; or why a Dockerfile can't say it."""
+    from builder.render.foreign import dockerfile  # noqa: PLC0415 - an audit needs no templates
+
     target = folder / DEFINITION
     try:
         text = dockerfile(plan.image, plan.profile, image.config, layer_files(image.layers))

@@ -26,8 +26,6 @@ from builder.model.plan import Plan
 from builder.model.report import Outcome, Report
 from builder.packages.store import Store
 from builder.render.contract import make_contract
-from builder.render.definition import render as render_definition
-from builder.render.rootfs import account_entries, image_user
 from builder.rootfs.compose import compose
 from builder.stages import DEFINITION, LAYOUT, REPORT, Built, Made, Options
 from builder.verify.live import not_run
@@ -45,6 +43,8 @@ def output_folder(plan: Plan, platform: str, wanted: Path | None) -> Path:
 
 def make(place: Workplace, plan: Plan, platform: str) -> Made:
     """gather, compose, harden, and the layers' blobs."""
+    from builder.render.rootfs import account_entries, image_user  # noqa: PLC0415 - audits need no templates
+
     lock, packages = gather(place, plan, platform)
     section = lock.platforms[platform]
     moment = created(lock.date)
@@ -80,6 +80,8 @@ def render(place: Workplace, plan: Plan, platform: str | None, folder: Path) -> 
 
 def write_definition(place: Workplace, plan: Plan, made: Made, folder: Path) -> None:
     """The rendered files and the layers, whole or not at all."""
+    from builder.render.definition import render as render_definition  # noqa: PLC0415 - as above
+
     names = layer_files(made.image.layers)
     definition = render_definition(plan, made.image, names, made.contract)
     with replaced_as_a_whole(folder, place.store, marker="Dockerfile") as fresh:
