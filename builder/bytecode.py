@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 from builder import sandbox
@@ -48,11 +50,14 @@ def own_tree(place: Workplace, plan: Plan) -> Rootfs:
 
 
 class Compiler:
-    """Starts the image's Python when it is first needed, in a sandbox where this machine allows one."""
+    """Starts the image's Python when it is first needed: in a sandbox, else in a container."""
 
     def __init__(self, place: Workplace, tree: Rootfs, program: Entry) -> None:
-        self._place, self._tree, self._program = place, tree, program
+        self._place = place
+        self._files = partial(needed, tree, program)
+        self._argv = [f"/{program.path}", "-I", "-S", "-B", f"/{PROGRAM}"]
         self._stack = ExitStack()
+        self._root: Path | None = None
         self._run: Run | None = None
 
     def __enter__(self) -> "Compiler":
@@ -64,23 +69,33 @@ class Compiler:
     def __call__(self, group: Sequence[Entry], target: BinaryIO) -> None:
         if self._run is None:
             self._place.progress.stage("compiling byte code")
-            self._run = self._started()
-        self._run(group, target)
-
-    def _started(self) -> Run:
-        files, store = needed(self._tree, self._program), self._place.store
-        argv = [f"/{self._program.path}", "-I", "-S", "-B", f"/{PROGRAM}"]
-        root = self._stack.enter_context(sandbox.unpacked(files))
-        refused = sandbox.refusal(root, [argv[0], "-I", "-S", "-c", "pass"])
-        if not refused:
-            return in_sandbox(store, root, argv)
+            self._root = self._stack.enter_context(sandbox.unpacked(self._files()))
+            self._run = in_sandbox(self._place.store, self._root, self._argv)
         try:
-            return self._stack.enter_context(
-                in_container(store, Rootfs().with_entries(files), argv, host_platform())
-            )
+            self._run(group, target)
+        except ToolError:
+            refused = self._refused()
+            if not refused:
+                raise
+            target.seek(0)
+            target.truncate()
+            self._run = self._container(refused)
+            self._run(group, target)
+
+    def _refused(self) -> str:
+        """Why no sandbox is to be had; asked only where something has failed."""
+        if self._root is None:
+            return ""
+        root, self._root = self._root, None
+        return sandbox.refusal(root, [*self._argv[:3], "-c", "pass"])
+
+    def _container(self, refused: str) -> Run:
+        tree, platform = Rootfs().with_entries(self._files()), host_platform()
+        try:
+            return self._stack.enter_context(in_container(self._place.store, tree, self._argv, platform))
         except EngineError as error:
             raise ToolError(
-                f"python.bytecode: the image's Python runs neither in a sandbox nor in a container here\n"
+                "python.bytecode: the image's Python runs neither in a sandbox nor in a container here\n"
                 f"{refused}\n{error}\n"
                 "allow user namespaces, start an engine, or write `bytecode: false` in image.yaml"
             ) from None

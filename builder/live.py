@@ -2,11 +2,13 @@
 
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from builder import resources
 from builder.errors import EngineError
 from builder.image.engine import Engine
+from builder.image.layers import plain_size
 from builder.locks import busybox, strace
 from builder.model.plan import Plan
 from builder.model.report import SeccompRow
@@ -43,7 +45,8 @@ def look_live(
             engine.build(folder / DEFINITION, made.contract.image)
         else:
             place.progress.stage(f"loading into engine {engine.version()}")
-            engine.load(folder / LAYOUT, made.contract.image)
+            sizes = partial(plain_size, place.store)
+            engine.load(folder / LAYOUT, made.contract.image, sizes=sizes)
         if not options.verify:
             return not_run(f"not asked for; run `temper verify {plan.image} --profile {plan.profile}`"), True
         return run_live(place, plan, made, folder, engine), True

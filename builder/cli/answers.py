@@ -1,6 +1,5 @@
 """What a verb says: results on stdout, and an exit code."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -35,6 +34,8 @@ def say(text: str) -> None:
 
 
 def say_json(data: Any) -> None:
+    import json
+
     say(json.dumps(data, indent=2, sort_keys=True))
 
 

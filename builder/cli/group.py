@@ -1,6 +1,5 @@
 """The command itself: its entry point, its group of verbs, and what every verb begins with."""
 
-import logging
 import os
 import signal
 import sys
@@ -67,8 +66,11 @@ def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
     0 fine, 1 the image fails its profile, 2 what you wrote is wrong, 3 a tool, network or engine failed.
     """
     context.obj = quiet
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("temper").setLevel(logging.INFO if verbose else logging.WARNING)
+    if verbose:  # warnings are shown in any case, and the module takes a while to import
+        import logging
+
+        logging.basicConfig(format="%(message)s", level=logging.WARNING)
+        logging.getLogger("temper").setLevel(logging.INFO)
 
 
 def workplace(context: click.Context, *, offline: bool = False, locked: bool = False) -> "Workplace":

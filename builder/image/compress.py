@@ -7,7 +7,7 @@ pigz do, so that members can be compressed on several cores and memory stays bou
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import deflate
@@ -40,6 +40,8 @@ class Blob:
     """`sha256:...` of the uncompressed tar."""
     size: int
     """Compressed bytes."""
+    plain: int = field(default=0, compare=False)
+    """Uncompressed bytes; 0 where nobody counted them."""
 
 
 class Gzip:
@@ -56,6 +58,7 @@ class Gzip:
         self._plain = hashlib.sha256()
         self._packed = hashlib.sha256()
         self._size = 0
+        self._plain_size = 0
 
     def __enter__(self) -> "Gzip":
         return self
@@ -82,11 +85,13 @@ class Gzip:
             digest=f"sha256:{self._packed.hexdigest()}",
             diff_id=f"sha256:{self._plain.hexdigest()}",
             size=self._size,
+            plain=self._plain_size,
         )
 
     def _submit(self, member: bytes) -> None:
         self._pending.append(self._pool.submit(_compress, member))
         self._plain.update(member)
+        self._plain_size += len(member)
         if len(self._pending) > 2 * THREADS:
             self._collect()
 

@@ -5,7 +5,7 @@ Source: Docker image specification 1.2, "Combined Image JSON + Filesystem Change
 
 import hashlib
 import json
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,8 +16,15 @@ from builder.image.streams import Span, packing_of, unpacked
 from builder.image.tar import BLOCK, header
 from builder.model.tree import Bytes, Entry, Kind, Slice
 
+Sizes = Callable[[str], int | None]
+"""How large the blob of a digest is uncompressed, where that is known."""
 
-def docker_archive(stored: Stored, *, packed: bool) -> Generator[bytes, None, None]:
+
+def unknown(_digest: str) -> None:
+    """For layers that others wrote."""
+
+
+def docker_archive(stored: Stored, *, packed: bool, sizes: Sizes = unknown) -> Generator[bytes, None, None]:
     """Untagged, so that nothing has a name before it is whole.
 
     Blobs stay compressed with `packed`. Engines decompress on one thread, and slowly: nearby, it takes a
@@ -34,18 +41,29 @@ def docker_archive(stored: Stored, *, packed: bool) -> Generator[bytes, None, No
         if packed:
             yield from _member(name, span.path, span.size, _checked(span))
         else:
-            yield from _plain(name, span)
+            yield from _plain(name, span, sizes(span.name))
     yield bytes(2 * BLOCK)
 
 
-def _plain(name: str, span: Span) -> Iterator[bytes]:
-    """A header comes before its bytes, and a blob does not tell how many those are: it is read twice."""
-    for _ in _checked(span):
-        pass
-    packing = packing_of(span)
-    size = sum(len(piece) for piece in unpacked(span, packing))
-    with closing(ahead(piece for piece in unpacked(span, packing))) as pieces:
-        yield from _member(name, span.path, size, pieces)
+def _plain(name: str, span: Span, size: int | None) -> Iterator[bytes]:
+    """A header comes before its bytes: where nobody knows how many those are, the blob is read twice."""
+    packing, count, digest = packing_of(span), 0, hashlib.sha256()
+    if packing.kind == "none":
+        yield from _member(name, span.path, span.size, _checked(span))
+        return
+    if size is None:
+        size = sum(len(piece) for piece in unpacked(span, packing))
+    with closing(ahead(unpacked(span, packing, digest=digest))) as pieces:
+        yield header(_entry(name, Slice(path=span.path, offset=0, size=size, sha256="")), 0)
+        for piece in pieces:
+            count += len(piece)
+            yield piece
+    _check(span, digest.hexdigest())
+    if count != size:
+        raise ArchiveError(
+            f"{span.problem_prefix}: unpacks to {count} bytes instead of {size}; build it again"
+        )
+    yield bytes(-size % BLOCK)
 
 
 def _member(name: str, path: Path, size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -67,6 +85,11 @@ def _checked(span: Span) -> Iterator[bytes]:
     for chunk in span.chunks():
         digest.update(chunk)
         yield chunk
-    found = f"sha256:{digest.hexdigest()}"
-    if span.name.startswith("sha256:") and found != span.name:
-        raise ArchiveError(f"{span.problem_prefix}: is damaged: its bytes are {found}; build the image again")
+    _check(span, digest.hexdigest())
+
+
+def _check(span: Span, found: str) -> None:
+    if span.name.startswith("sha256:") and span.name != f"sha256:{found}":
+        raise ArchiveError(
+            f"{span.problem_prefix}: is damaged: its bytes are sha256:{found}; build the image again"
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.errors import EngineError
-from builder.image.docker_archive import docker_archive
+from builder.image.docker_archive import Sizes, docker_archive, unknown
 from builder.image.engine_answers import built, loaded
 from builder.image.engine_errors import address, broken_off, knock, refused, unreachable
 from builder.image.layout import Stored, find_image, read_archive
@@ -90,17 +90,17 @@ class Engine:
         words = str(found.get("Version", "")).split()
         return f"{words[0]} {words[2]}" if words[1:2] == ["version"] else " ".join(words) or "unknown"
 
-    def load(self, layout: Path, tag: str, platform: str | None = None) -> str:
+    def load(self, layout: Path, tag: str, platform: str | None = None, sizes: Sizes = unknown) -> str:
         """Loads a layout's image and tags it, once it is whole; returns its id.
 
         Raises `ArchiveError` for a damaged layout. Whatever fails, the tag stays where it was.
         """
-        return self._load(find_image(layout, platform), tag)
+        return self._load(find_image(layout, platform), tag, sizes)
 
-    def _load(self, stored: Stored, tag: str) -> str:
+    def _load(self, stored: Stored, tag: str, sizes: Sizes = unknown) -> str:
         with self._told(f"loading '{tag}'"):
             if not self._has_image(stored.image_id):
-                with closing(docker_archive(stored, packed=not self._is_near)) as archive:
+                with closing(docker_archive(stored, packed=not self._is_near, sizes=sizes)) as archive:
                     found = loaded(self._api.load_image(archive), tag)
                 self._check_loaded(tag, stored.image_id, found)
             self._tag(stored.image_id, tag)

@@ -22,6 +22,8 @@ _CONFIGURATION = frozenset({"accounts", "ca-bundle", "controls", "mount-point"})
 """What Temper writes for one image under one profile, and would change a layer that others share."""
 _IMPLIED = Owner(kind="temper", name="tree")
 """Of directories that are only there because something lies in them (`Rootfs.with_entries`)."""
+PLAIN = "plain-1"
+"""Records of a blob's uncompressed size, by its digest."""
 _FORMAT = "1"
 """To be raised with every change of what `write_layer` writes."""
 
@@ -93,6 +95,7 @@ def layer_blob(layer: Layer, store: Store, mtime_limit: int) -> Blob:
         with _distrusting(store), store.writer() as out, Gzip(out) as packed:
             write_layer(layer.rootfs.values(), packed, mtime_limit)
             blob = packed.finish()
+        store.write_record(PLAIN, hexadecimal(blob.digest), str(blob.plain).encode())
         store.write_record("layer-1", key, json.dumps([blob.digest, blob.diff_id, blob.size]).encode())
     return blob
 
@@ -114,6 +117,12 @@ def _known(store: Store, key: str) -> Blob | None:
         return None
     digest, diff_id, size = json.loads(record)
     return Blob(digest=digest, diff_id=diff_id, size=size) if store.has(hexadecimal(digest)) else None
+
+
+def plain_size(store: Store, digest: str) -> int | None:
+    """Uncompressed bytes of a blob that was written here; gzip itself doesn't tell them reliably."""
+    record = store.record(PLAIN, hexadecimal(digest))
+    return int(record) if record else None
 
 
 def content_key(entries: Iterable[Entry], mtime_limit: int) -> str:
