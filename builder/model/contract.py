@@ -23,6 +23,9 @@ class RunContract:
     """`65532:65532`."""
     groups: tuple[int, ...] = ()
     """Supplementary groups."""
+    any_user: bool = False
+    """It works under any uid in group 0, and the cluster chooses one: OpenShift refuses a pod that names its
+    own. Where nobody chooses, the image's own user holds."""
     workdir: str
     env: tuple[tuple[str, str], ...]
     """Not repeated on the command line: they stand in the image."""

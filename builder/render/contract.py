@@ -15,6 +15,7 @@ def make_contract(plan: Plan, tag: str, user: str) -> RunContract:
         image=tag,
         name=dns_label(plan.image),
         user=user or "0:0",
+        any_user=plan.control("arbitrary-user") is not None,
         workdir=spec.workdir,
         env=tuple(sorted(spec.env.items())),
         entrypoint=spec.entrypoint,

@@ -11,7 +11,10 @@ import pytest
 import yaml
 from kubernetes_validate import utils as tool
 
+from builder.controls.catalogue import BY_KEY
 from builder.model.contract import RunContract
+from builder.model.plan import PlannedControl
+from builder.render.contract import make_contract
 from builder.render.definition import run_files
 from builder.render.quoting import kubernetes_quantity
 from tests.golden import IMAGES, image_of, plan_of
@@ -226,3 +229,25 @@ def test_what_a_pod_cannot_say_is_told(path: str) -> None:
     text = {file.path: file.text for file in run_files(image, contract)}[path]
     assert "# Not in a pod's words: 256 pids (the kubelet's podPidsLimit), ulimits, noexec mounts.\n" in text
     assert "# Nor devices (/dev/fuse, /dev/kvm): " in text
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_where_the_cluster_chooses_the_user_the_pod_names_none(path: str) -> None:
+    """OpenShift's restricted-v2 refuses runAsUser and fsGroup out of its range; the rest stays as it is."""
+    contract = replace(contract_of("full-contract"), user="65532:0", any_user=True)
+    for item in objects(contract, path):
+        assert kubernetes_validate.validate(item, VERSIONS[-1], strict=True) == VERSIONS[-1]
+        if item["kind"] not in ("Pod", "Deployment"):
+            continue
+        spec = item["spec"]["template"]["spec"] if item["kind"] == "Deployment" else item["spec"]
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(spec["securityContext"])
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert "runAsUser" not in spec["containers"][0]["securityContext"]
+
+
+def test_only_a_profile_for_any_user_leaves_the_choice_to_the_cluster() -> None:
+    plan = plan_of("python", IMAGES["python"])
+    control = BY_KEY["arbitrary-user"]
+    asked = PlannedControl(key=control.key, parameters=control.parameters(), asked_by="kubernetes")
+    assert not make_contract(plan, "x", "65532:65532").any_user
+    assert make_contract(replace(plan, controls=(asked,)), "x", "65532:0").any_user
