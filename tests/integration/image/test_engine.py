@@ -113,9 +113,7 @@ def test_a_layout_damaged_behind_the_engines_back_is_not_tagged(
     path.write_bytes(data)
     with pytest.raises(ArchiveError) as error:
         engine.load(tmp_path / "oci", tag)
-    assert str(error.value).startswith(
-        f"'{path}': {made.layers[-1].digest}: is damaged"
-    )
+    assert str(error.value).startswith(f"'{path}': {made.layers[-1].digest}: is damaged")
     assert not engine._has_image(find_image(tmp_path / "oci").image_id)
     assert not engine._has_image(tag)
 
