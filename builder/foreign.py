@@ -18,6 +18,7 @@ from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layout import read_layout
 from builder.image.memory import LARGE, Memory
+from builder.image.plain import openable
 from builder.model.image import Image, Layer
 from builder.model.plan import ForeignPlan
 from builder.model.report import Outcome, Report
@@ -111,11 +112,12 @@ def harden(place: Workplace, reference: str, profile: str, options: Options) -> 
         folder = options.output or output_folder(plan, found)
         refuse_itself(found, folder)
         place.progress.stage("hardening")
-        done = harden_foreign(dated(found.image), plan.controls)
         if options.dry_run:
+            done = harden_foreign(dated(found.image), plan.controls)
             report = report_of(plan, with_layer(done.image), changes=done.changes, advice=done.advice)
             return Hardened(report=report, folder=None)
-        with alone_in(place, folder):
+        with openable(dated(found.image), place.store) as image, alone_in(place, folder):
+            done = harden_foreign(image, plan.controls)
             return write(place, plan, with_layer(done.image), folder, options, (done.changes, done.advice))
 
 
