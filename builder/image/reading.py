@@ -14,8 +14,9 @@ from builder.image.contents import Budget, keeper
 from builder.image.documents import Config, parse
 from builder.image.flatten import Merged, own_tree, parse_change
 from builder.image.memory import Held, Memory
+from builder.image.plain_stream import PlainStream
 from builder.image.stored import Stored
-from builder.image.streams import LayerStream, Span
+from builder.image.streams import LayerStream, Span, packing_of
 from builder.model.image import Image, Layer
 from builder.model.tree import Owner
 from builder.rootfs.archive import Room, read_layer
@@ -67,6 +68,10 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+def layer_stream(span: Span) -> LayerStream | PlainStream:
+    return PlainStream(span) if packing_of(span).kind == "none" else LayerStream(span)
+
+
 class _Shared:
     """What the layers of one image have in common."""
 
@@ -101,7 +106,7 @@ class _Shared:
 
     def _stream(self, span: Span, owner: Owner) -> Held:
         """Reads the blob from its first byte to its last."""
-        with LayerStream(span) as stream:
+        with layer_stream(span) as stream:
             keep = keeper(span, stream.packing, self._budget, hashed=self._memory is not None)
             entries, problems = read_layer(
                 cast(BinaryIO, stream), span.problem_prefix, owner, keep, self.merged.entries, self._room
