@@ -62,7 +62,12 @@ def contract(tag: str) -> RunContract:
 
 
 def containers(engine: Engine) -> set[str]:
-    return {item["Id"] for item in engine._api.containers(all=True, filters={"label": LABEL})}
+    """Of this process: others may be at work in the same engine."""
+    return labelled(engine, f"{LABEL}={session()}")
+
+
+def labelled(engine: Engine, label: str) -> set[str]:
+    return {item["Id"] for item in engine._api.containers(all=True, filters={"label": label})}
 
 
 def test_the_engine_loads_exactly_what_was_assembled(
@@ -203,15 +208,15 @@ def test_ctrl_c_leaves_no_container(engine: Engine, loaded: str) -> None:
     identity, code = run_until("os.kill(os.getpid(), signal.SIGINT)", loaded)
     assert code == -signal.SIGINT
     assert identity
-    assert identity not in containers(engine)
+    assert identity not in labelled(engine, LABEL)
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(engine: Engine, loaded: str) -> None:
     identity, code = run_until("os.kill(os.getpid(), signal.SIGKILL)", loaded)
     assert code == -signal.SIGKILL
-    assert identity in containers(engine)
+    assert identity in labelled(engine, LABEL)
     with engine.start(contract(loaded)) as living:
-        assert identity not in containers(engine)
+        assert identity not in labelled(engine, LABEL)
         assert engine.remove_leftovers() == ()
         assert living.inspect()["State"]["Running"]
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,8 @@ def plan() -> Plan:
 
 
 def contract() -> RunContract:
-    return make_contract(plan(), "temper/sample:all", "65532:65532")
+    """Every control is on, and yet the pod names its user: so that mutants can name another one."""
+    return replace(make_contract(plan(), "temper/sample:all", "65532:65532"), any_user=False)
 
 
 def definition() -> Definition:
