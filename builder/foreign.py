@@ -1,7 +1,7 @@
 """Images that others built: looked at as they are, or hardened into new ones. There is no image.yaml."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from builder.config.plan import make_foreign_plan
 from builder.controls.audit import Audited
 from builder.controls.audit import audit as audit_image
 from builder.controls.catalogue import BY_KEY
-from builder.controls.foreign import harden_foreign
+from builder.controls.foreign import HardenedForeign, harden_foreign
 from builder.controls.origin import with_origins
 from builder.errors import InputError
 from builder.image.assemble import assemble, layer_files, link_layers
@@ -85,19 +85,19 @@ def report_of(
     plan: ForeignPlan,
     image: Image,
     audits: tuple[Audited, ...] | None = None,
-    changes: Mapping[str, tuple[str, ...]] | None = None,
+    done: HardenedForeign | None = None,
     advice: tuple[str, ...] = (),
-    tag: str = "",
 ) -> Report:
     return make_report(
         plan=plan,
         image=image,
         lock=None,
         audits=audit_image(image, None, None, plan.controls) if audits is None else audits,
-        changes=changes or {},
+        changes=done.changes if done is not None else {},
+        pruned=done.pruned if done is not None else 0,
         live=not_run(NOT_LIVE),
-        tag=tag,
-        advice=advice,
+        tag="",
+        advice=(*(done.advice if done is not None else ()), *advice),
     )
 
 
@@ -114,32 +114,30 @@ def harden(place: Workplace, reference: str, profile: str, options: Options) -> 
         place.progress.stage("hardening")
         if options.dry_run:
             done = harden_foreign(dated(found.image), plan.controls)
-            report = report_of(plan, with_layer(done.image), changes=done.changes, advice=done.advice)
+            report = report_of(plan, with_layer(done.image), done=done)
             return Hardened(report=report, folder=None)
         with openable(dated(found.image), place.store) as image, alone_in(place, folder):
             done = harden_foreign(image, plan.controls)
-            return write(place, plan, with_layer(done.image), folder, options, (done.changes, done.advice))
+            return write(place, plan, done, folder, options)
 
 
 def write(
     place: Workplace,
     plan: ForeignPlan,
-    image: Image,
+    done: HardenedForeign,
     folder: Path,
     options: Options,
-    said: tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]],
 ) -> Hardened:
     """Assembles the image, audits what stands on the disk then, and loads it where that was asked for."""
     with plain_errors(folder):
         (folder / REPORT).unlink(missing_ok=True)  # it would speak of the image before this one
     place.progress.stage("writing the layout")
     name = options.tag or f"temper/{plain_name(plan.image)}:{plan.profile}"
-    written = assemble(image, place.store, folder / LAYOUT, name=name)
-    changes, advice = said
-    advice += write_definition(place, plan, written, folder)
+    written = assemble(with_layer(done.image), place.store, folder / LAYOUT, name=name)
+    advice = write_definition(place, plan, written, folder)
     place.progress.stage("auditing")
     memory = Memory(store=place.store, believe=LARGE)
-    report = report_of(plan, read_layout(folder / LAYOUT, memory=memory), changes=changes, advice=advice)
+    report = report_of(plan, read_layout(folder / LAYOUT, memory=memory), done=done, advice=advice)
     if options.tag:
         report = loaded(place, report, folder, options.tag)
     write_report(folder, report)

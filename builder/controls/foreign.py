@@ -12,7 +12,7 @@ from builder.controls.audit import audit_one
 from builder.controls.catalogue import BY_KEY
 from builder.controls.edit import flattened, with_rootfs
 from builder.controls.frame import Context
-from builder.controls.harden import differences
+from builder.controls.harden import differences, pruned_bytes
 from builder.controls.lists import PYTHON_INSTALLERS
 from builder.controls.ownership import is_own_place
 from builder.controls.programs import READ, allowed, search_path
@@ -38,6 +38,8 @@ class HardenedForeign:
     """Key of the control -> what it changed, one line each, all of them."""
     advice: tuple[str, ...]
     """What could not be mended, or may need a hand, and what to do."""
+    pruned: int = 0
+    """Bytes of the files that were taken out."""
 
 
 def harden_foreign(image: Image, controls: Iterable[PlannedControl]) -> HardenedForeign:
@@ -57,7 +59,12 @@ def harden_foreign(image: Image, controls: Iterable[PlannedControl]) -> Hardened
             changes[planned.key] = lines
         image = after
     advice += [*shell_advice(original), *user_advice(original, image)]
-    return HardenedForeign(image=flattened(image), changes=changes, advice=tuple(advice))
+    return HardenedForeign(
+        image=flattened(image),
+        changes=changes,
+        advice=tuple(advice),
+        pruned=pruned_bytes(original.rootfs, image.rootfs),
+    )
 
 
 def needs_of(image: Image) -> Needs:
