@@ -2,10 +2,13 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from builder.errors import ToolError
+
+T = TypeVar("T")
 
 
 def turn_off(*streams: TextIO) -> None:
@@ -37,6 +40,14 @@ def say_json(data: Any) -> None:
     import json
 
     say(json.dumps(data, indent=2, sort_keys=True))
+
+
+def answer(data: T, text: Callable[[T], str], as_json: bool) -> None:
+    """The data, for a program or for a person."""
+    if as_json:
+        say_json(data)
+    else:
+        say(text(data))
 
 
 def present(report: Any, form: str, folder: Path | None = None, fail_on: str = "low") -> None:

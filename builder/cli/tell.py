@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli.answers import say, say_json
+from builder.cli.answers import answer, say, say_json
 from builder.cli.group import cli, workplace
 from builder.cli.options import AS_JSON, PLATFORM, PROFILE, with_options
 
@@ -35,10 +35,7 @@ def diff(
     place, wanted = workplace(context, locked=True), Wanted(profile=profile, platform=platform)
     with found(place, first, wanted) as old, found(place, second, wanted) as new:
         data = comparison.compare(old.image, new.image, (old.name, new.name))
-    if as_json:
-        say_json(data)
-    else:
-        say(comparison.compare_text(data))
+    answer(data, comparison.compare_text, as_json)
     if exit_code and not data["same"]:
         sys.exit(1)
 
@@ -60,10 +57,7 @@ def explain_size(
     wanted = Wanted(profile=profile, platform=platform)
     with found(workplace(context, locked=True), reference, wanted) as one:
         data = sizes.sizes(one.image, one.name)
-    if as_json:
-        say_json(data)
-    else:
-        say(sizes.sizes_text(data))
+    answer(data, sizes.sizes_text, as_json)
 
 
 @cli.command()
@@ -74,10 +68,7 @@ def explain(control: str, as_json: bool) -> None:
     from builder import show
 
     data = show.control_data(control)
-    if as_json:
-        say_json(data)
-    else:
-        say(show.control_text(data))
+    answer(data, show.control_text, as_json)
 
 
 @cli.group()
@@ -96,10 +87,7 @@ def profile_diff(context: click.Context, first: str, second: str, as_json: bool)
     from builder.workplace import today
 
     data = profiles.diff(workplace(context).workspace, first, second, today())
-    if as_json:
-        say_json(data)
-    else:
-        say(profiles.diff_text(data))
+    answer(data, profiles.diff_text, as_json)
 
 
 @profile.command("check")
@@ -112,10 +100,7 @@ def profile_check(context: click.Context, file: Path, as_json: bool) -> None:
     from builder.workplace import today
 
     data = profiles.check(workplace(context).workspace, file, today())
-    if as_json:
-        say_json(data)
-    else:
-        say(profiles.check_text(data))
+    answer(data, profiles.check_text, as_json)
 
 
 @cli.command()
