@@ -97,13 +97,26 @@ class Engine:
         """
         return self._load(find_image(layout, platform), tag, sizes)
 
+    def bring(self, layout: Path, name: str, sizes: Sizes = unknown) -> str:
+        """Loads a layout's image without a tag; `name` is what messages call it. Returns its id."""
+        return self._bring(find_image(layout), name, sizes)
+
+    def tag(self, image: str, tag: str) -> None:
+        """Has the tag mean this image, whatever it meant before."""
+        with self._told(f"tagging '{tag}'"):
+            self._tag(image, tag)
+
     def _load(self, stored: Stored, tag: str, sizes: Sizes = unknown) -> str:
-        with self._told(f"loading '{tag}'"):
+        identity = self._bring(stored, tag, sizes)
+        self.tag(identity, tag)
+        return identity
+
+    def _bring(self, stored: Stored, name: str, sizes: Sizes) -> str:
+        with self._told(f"loading '{name}'"):
             if not self._has_image(stored.image_id):
                 with closing(docker_archive(stored, packed=not self._is_near, sizes=sizes)) as archive:
-                    found = loaded(self._api.load_image(archive), tag)
-                self._check_loaded(tag, stored.image_id, found)
-            self._tag(stored.image_id, tag)
+                    found = loaded(self._api.load_image(archive), name)
+                self._check_loaded(name, stored.image_id, found)
         return stored.image_id
 
     @contextmanager
@@ -124,17 +137,17 @@ class Engine:
         finally:
             self.remove_image(tag)
 
-    def build(self, context: Path, tag: str) -> str:
+    def build(self, context: Path, tag: str, *, tagged: bool = True) -> str:
         """Has the engine build a definition, with no network and nothing pulled; returns the image's id.
 
-        What a failed build left is removed.
+        What a failed build left is removed. Unless it is to be `tagged`, only messages call it by its tag.
         """
         made: list[str] = []
         with self._told(f"building '{tag}'"):
             try:
                 stream = self._api.build(
-                    path=str(context), tag=tag, decode=True, nocache=True, rm=True, forcerm=True, pull=False,
-                    network_mode="none",
+                    path=str(context), tag=tag if tagged else None, decode=True, nocache=True, rm=True,
+                    forcerm=True, pull=False, network_mode="none",
                 )  # fmt: skip
                 return built(stream, tag, made)
             except BaseException:

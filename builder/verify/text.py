@@ -39,7 +39,7 @@ def head(report: Report) -> str:
     rows = [
         ("image", f"{report.image}, profile {report.profile}, {report.platform}"),
         ("digest", report.digest),
-        ("tag", report.tag or "none: not loaded into an engine"),
+        ("tag", report.tag or f"none: {untagged(report)}"),
         ("created", report.created),
         ("size", f"{size}, {plural(report.files, 'file')}"),
         ("packages", packages or "none"),
@@ -47,6 +47,12 @@ def head(report: Report) -> str:
     if report.seccomp:
         rows.append(("seccomp", seccomp(report.seccomp)))
     return "\n".join(f"{name:<9} {value}" for name, value in rows)
+
+
+def untagged(report: Report) -> str:
+    checks = [*report.suites, *(check for control in report.controls for check in control.checks)]
+    failed = any(check.outcome is Outcome.FAILED for check in checks)
+    return "its live tests fail" if failed else "not loaded into an engine"
 
 
 def seccomp(found: SeccompRow) -> str:

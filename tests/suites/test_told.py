@@ -51,7 +51,7 @@ def test_the_seccomp_profile_is_that_of_the_contract(told, contract):
 
 
 def test_scratch_space_is_what_the_engine_was_told(told, contract):
-    found = {path: set(text.split(",")) for path, text in (told["Tmpfs"] or {}).items()}
+    found = {path: set(text.split(",")) for path, text in (told.get("Tmpfs") or {}).items()}
     wanted = {item.path: set(tmpfs_options(contract, item).split(",")) for item in contract.tmpfs}
     assert set(found) == set(wanted), f"Tmpfs has {', '.join(sorted(found)) or 'nothing'}"
     for path, options in wanted.items():

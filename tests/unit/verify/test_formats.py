@@ -76,8 +76,10 @@ def test_not_run_never_reads_as_passed() -> None:
 def test_an_image_without_packages_and_tag() -> None:
     report = Parts(tag="").report().model_copy(update={"packages": ()})
     text = plain_text(report)
-    assert "\ntag       none: not loaded into an engine\n" in text
+    assert "\ntag       none: its live tests fail\n" in text
     assert "\npackages  none\n" in text
+    unseen = plain_text(Parts(tag="", live=not_run("no engine")).report())
+    assert "\ntag       none: not loaded into an engine\n" in unseen
 
 
 def test_many_findings_are_cut_and_counted() -> None:
