@@ -985,7 +985,7 @@ SETTINGS = (
         "gpu-request",
         "more of the driver",
         set_env("NVIDIA_DRIVER_CAPABILITIES", "compute,graphics"),
-        "variable NVIDIA_DRIVER_CAPABILITIES asks for 'graphics', which the profile doesn't declare",
+        "variable NVIDIA_DRIVER_CAPABILITIES asks for 'graphics', which nobody declared",
         parameters={"capabilities": ("compute",)},
     ),
     mutant(
