@@ -1,10 +1,10 @@
 """What `gpu:` of image.yaml contradicts: another vendor, another CUDA, a variable that opens every GPU."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from builder.config.problems import Location
+from builder.model.gpu import cuda_major
 from builder.model.spec import GpuSpec, ImageSpec
 
 Found = Iterator[tuple[Location, str]]
@@ -14,8 +14,6 @@ DRIVEN = {
     "NVIDIA_DRIVER_CAPABILITIES": "is what 'gpu.capabilities' says; remove it",
     "NVIDIA_VISIBLE_DEVICES": "hands out GPUs without a word at the start; remove it, the run contract asks",
 }
-OF_CUDA = re.compile(r"(?:-cu|-cuda)(?P<major>1[0-9])x?(?![0-9])")
-"""`nvidia-cublas-cu12`, `cupy-cuda13x`."""
 
 
 def gpu_conflicts(spec: ImageSpec, _: Path) -> Found:
@@ -39,8 +37,8 @@ def _wheels(spec: ImageSpec) -> Found:
     """A name without a major, as CUDA 13's wheels have it, says nothing; the lock and the audit tell then."""
     wanted = spec.gpu.cuda if spec.gpu is not None else None
     for number, text in enumerate(spec.python.requirements if spec.python else ()):
-        found = OF_CUDA.search(text.lower().replace("_", "-"))
-        if wanted is not None and found is not None and found["major"] != wanted:
+        major = cuda_major(text)
+        if wanted is not None and major is not None and major != wanted:
             rule = "one process can't load both; take one"
             at: Location = ("python", "requirements", number)
-            yield at, f"'{text}' is of CUDA {found['major']}, 'gpu.cuda' says {wanted}; {rule}"
+            yield at, f"'{text}' is of CUDA {major}, 'gpu.cuda' says {wanted}; {rule}"

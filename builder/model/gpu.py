@@ -4,6 +4,7 @@ Never `CUDA_VERSION` nor `NVIDIA_VISIBLE_DEVICES`: NVIDIA's runtime hands every 
 that sets them. Source: NVIDIA Container Toolkit 1.18, environment variables.
 """
 
+import re
 from collections.abc import Mapping
 
 from builder.model.contract import GpuAccess
@@ -57,6 +58,16 @@ ACCESS: Mapping[str, GpuAccess] = {
 }
 """How each vendor's GPUs get into a container. NVIDIA's runtime brings the driver's libraries along; of the
 others the image has them, and the host gives devices only."""
+
+
+OF_CUDA = re.compile(r"(?:-cu|-cuda)(?P<major>1[0-9])x?(?![0-9])")
+"""`nvidia-cublas-cu12`, `cupy-cuda13x`; CUDA 13's own wheels have no major in their names."""
+
+
+def cuda_major(requirement: str) -> str | None:
+    """Which CUDA a wheel is built for, where its name says so."""
+    found = OF_CUDA.search(requirement.lower().replace("_", "-"))
+    return found["major"] if found is not None else None
 
 
 def variables(spec: ImageSpec) -> dict[str, str]:
