@@ -34,6 +34,7 @@ LAYERS = ("layers/01-system.tar.gz", "layers/02-python.tar.gz", "layers/03-app.t
 IMAGES = {
     "python": TOP / "images/python",
     "onnx-inference": TOP / "images/onnx-inference",
+    "cuda-runtime": TOP / "images/cuda-runtime",
     "awkward": CASES / "awkward/input",
     "own-template": CASES / "own-template/input",
     "full-contract": CASES / "full-contract/input",

@@ -75,6 +75,7 @@ def handed(item: Device) -> str:
 def test_the_unit_is_the_contract(name: str) -> None:
     contract = contract_of(name)
     devices = (*contract.devices, *(contract.gpu.devices if contract.gpu else ()))
+    injected = ["nvidia.com/gpu=all"] if contract.gpu and contract.gpu.cdi else []
     wanted = {
         "Image": [contract.image],
         "ContainerName": [contract.name],
@@ -87,7 +88,7 @@ def test_the_unit_is_the_contract(name: str) -> None:
         "DropCapability": ["all"],
         "AddCapability": list(contract.capabilities),
         "NoNewPrivileges": ["true"],
-        "AddDevice": [*map(handed, devices), *(["nvidia.com/gpu=all"] if name == "gpu" else [])],
+        "AddDevice": [*map(handed, devices), *injected],
         "Network": [] if contract.network == "default" else [contract.network],
         "PublishPort": [f"{socket_address(contract.interface)}:{port}:{port}" for port in contract.ports],
         "PidsLimit": [str(contract.pids)],
