@@ -13,6 +13,7 @@ from builder.config.seccomp import seccomp_text
 from builder.config.workspace import Workspace
 from builder.controls.catalogue import BY_KEY
 from builder.controls.page import catalogue_page
+from builder.model import gpu
 from builder.model.image import Image, ImageConfig
 from builder.model.plan import Plan
 from builder.model.profile import RunSettings
@@ -33,9 +34,12 @@ LAYERS = ("layers/01-system.tar.gz", "layers/02-python.tar.gz", "layers/03-app.t
 IMAGES = {
     "python": TOP / "images/python",
     "onnx-inference": TOP / "images/onnx-inference",
+    "cuda-runtime": TOP / "images/cuda-runtime",
     "awkward": CASES / "awkward/input",
     "own-template": CASES / "own-template/input",
     "full-contract": CASES / "full-contract/input",
+    "gpu": CASES / "gpu/input",
+    "gpu-amd": CASES / "gpu-amd/input",
 }
 
 
@@ -92,17 +96,18 @@ def plan_of(name: str, folder: Path) -> Plan:
         packages=(),
         controls=(),
         switched_off=(),
-        run=run_of(folder),
+        run=run_of(folder, spec),
         waivers=(),
         seccomp=seccomp_text(folder / spec.seccomp) if spec.seccomp else "",
     )
 
 
-def run_of(folder: Path) -> RunSettings:
-    """What a profile would say: `run.yaml` beside image.yaml."""
+def run_of(folder: Path, spec: ImageSpec) -> RunSettings:
+    """What a profile would say, over what the image needs: `run.yaml` beside image.yaml."""
     path = folder / "run.yaml"
     said = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return RunSettings.model_validate(said)
+    wanted = {name: value for name, value in RunSettings.model_validate(said) if value is not None}
+    return gpu.run_defaults(spec).model_copy(update=wanted)
 
 
 def image_of(plan: Plan) -> Image:
@@ -112,9 +117,9 @@ def image_of(plan: Plan) -> Image:
         user="65532:65532",
         entrypoint=spec.entrypoint,
         cmd=spec.cmd,
-        env=tuple(sorted({"PATH": "/usr/local/bin:/usr/bin", **spec.env}.items())),
+        env=tuple(sorted({"PATH": "/usr/local/bin:/usr/bin", **gpu.variables(spec)}.items())),
         workdir=spec.workdir,
-        labels=tuple(sorted(spec.labels.items())),
+        labels=tuple(sorted(gpu.labels(spec).items())),
         ports=tuple(f"{port}/tcp" for port in spec.ports),
         volumes=tuple(state.path for state in spec.state if state.mode == "rw"),
         stop_signal=spec.stop_signal,

@@ -139,7 +139,7 @@ def _switched_off(wishes: Mapping[str, _Wish], catalogue: Catalogue) -> Iterator
             yield SwitchedOff(key=key, reason=wish.off, by=wish.links[0].name)
 
 
-def run_settings(links: Iterable[Link]) -> RunSettings:
+def run_settings(links: Iterable[Link], defaults: RunSettings = DEFAULTS) -> RunSettings:
     """Key by key, the nearest profile that says something; else the defaults."""
     said = [link.profile.run.model_dump(exclude_none=True) for link in links if link.profile]
-    return RunSettings(**reduce(merged, reversed(said), DEFAULTS.model_dump()))
+    return RunSettings(**reduce(merged, reversed(said), defaults.model_dump()))

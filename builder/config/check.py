@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.config.document import Document
+from builder.config.gpu import gpu_conflicts
 from builder.config.problems import Location, Problem, spelt, suggested
 from builder.config.seccomp import seccomp_problem
 from builder.model.spec import ImageSpec
@@ -52,6 +53,7 @@ def conflicts(spec: ImageSpec, document: Document, folder: Path) -> tuple[Proble
         _hidden_files,
         _repeated,
         _commands,
+        gpu_conflicts,
     )
     return tuple(document.problem(at, text) for check in checks for at, text in check(spec, folder))
 
@@ -192,6 +194,7 @@ def _repeated(spec: ImageSpec, _: Path) -> Found:
         (("packages",), spec.packages, ()),
         (("python", "requirements"), requirements, ()),
         (("ports",), spec.ports, ()),
+        (("gpu", "capabilities"), spec.gpu.capabilities if spec.gpu else (), ()),
         (("platforms",), spec.platforms, ()),
         (("certificates",), spec.certificates, ()),
         (("files",), [file.target for file in spec.files], ("target",)),

@@ -13,6 +13,7 @@ from builder.config.seccomp import seccomp_text
 from builder.config.waivers import effective_waivers
 from builder.config.workspace import Workspace
 from builder.errors import InputError
+from builder.model import gpu
 from builder.model.plan import ForeignPlan, PackageRequest, Plan
 from builder.model.spec import ImageSpec
 
@@ -44,7 +45,7 @@ def make_plan(
         packages=_requests(sheet, links),
         controls=asked.controls,
         switched_off=asked.switched_off,
-        run=run_settings(links),
+        run=run_settings(links, gpu.run_defaults(sheet)),
         waivers=waivers,
         seccomp=seccomp_text(folder / sheet.seccomp) if sheet.seccomp else "",
     )
@@ -113,6 +114,7 @@ def _requests(spec: ImageSpec, links: Sequence[Link]) -> tuple[PackageRequest, .
     wanted = [(name, "image") for name in spec.packages]
     if spec.python:
         wanted.append((f"python{spec.python.version}", "python"))
+    wanted += [(name, "gpu") for name in gpu.packages(spec)]
     for link in links:
         wanted += [(name, f"profile {link.name}") for name in (link.profile.packages if link.profile else ())]
     first: dict[str, str] = {}

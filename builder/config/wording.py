@@ -47,6 +47,7 @@ FORMS = {
     r"^[1-9][0-9]*[kmg]$": "a size; write a number with 'k', 'm' or 'g', such as '64m'",
     r"^/([^/\x00]+(/[^/\x00]+)*)?$": "an absolute path; write one such as '/app', with no '/' at its end",
     r"^3\.[0-9]+$": 'a Python version; write major and minor in quotes, such as "3.13"',
+    r"^1[23]$": 'a CUDA version; write "12" or "13", the major alone',
     r"^SIG[A-Z0-9]+$": "a signal; write its full name, such as 'SIGTERM'",
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "the name of a network; write letters, digits and '_', '.' or '-'",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "an environment variable's name; write letters, digits and '_'",

@@ -5,6 +5,12 @@ First what goes, then what is left and whom it belongs to, then the config; what
 
 from collections.abc import Mapping
 
+from builder.controls.accelerator import (
+    GpuLibraries,
+    RdmaLibraries,
+    TelemetryOff,
+    WritableCaches,
+)
 from builder.controls.accounts import AccountFiles, LockedPasswords, NoLoginShells, UniqueIds
 from builder.controls.bounds import (
     BoundedRestart,
@@ -22,10 +28,12 @@ from builder.controls.configuration import (
     OciLabels,
     SafePath,
 )
+from builder.controls.cuda import DriverCapabilities, GlibcForCuda, OneCudaMajor
+from builder.controls.driver import CudaCompat, NoDriverFiles
 from builder.controls.frame import AnyControl
 from builder.controls.groups import ArbitraryUser, EffectiveGroups, NoRootGroup
 from builder.controls.identity import NonrootUser, NumericUser, UserResolves
-from builder.controls.loader import ElfHardening
+from builder.controls.loader import ElfHardening, LoaderEnvironment, LoaderFolders
 from builder.controls.ownership import CleanLogs, CodeOwnedByRoot, DeclaredWritable
 from builder.controls.privilege import (
     NoFileCapabilities,
@@ -75,6 +83,8 @@ CATALOGUE: tuple[AnyControl, ...] = (
     NoCompilers(),
     NoDebuggers(),
     LeanTree(),
+    NoDriverFiles(),
+    CudaCompat(),
     CleanLogs(),
     InterpreterClosure(),
     NonrootUser(),
@@ -95,9 +105,11 @@ CATALOGUE: tuple[AnyControl, ...] = (
     ArbitraryUser(),
     PythonStartup(),
     SafePath(),
+    LoaderEnvironment(),
     DeclaredPorts(),
     NoSystemVolumes(),
     GpuRequest(),
+    TelemetryOff(),
     StopSignal(),
     ApprovedCaBundle(),
     FipsClaim(),
@@ -106,6 +118,13 @@ CATALOGUE: tuple[AnyControl, ...] = (
     HealthcheckControl(),
     ElfClosure(),
     ElfHardening(),
+    LoaderFolders(),
+    OneCudaMajor(),
+    GlibcForCuda(),
+    DriverCapabilities(),
+    GpuLibraries(),
+    RdmaLibraries(),
+    WritableCaches(),
     DataOnlyModels(),
     ScannerMetadata(),
     PackageSet(),

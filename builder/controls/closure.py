@@ -22,8 +22,11 @@ NVIDIA_DRIVER = (
     "libnvcuvid.so.*",
     "libnvidia-*.so.*",
     "libnvoptix.so.*",
+    "libvdpau_nvidia.so.*",
+    "libGLX_nvidia.so.*",
+    "libEGL_nvidia.so.*",
 )
-"""What the NVIDIA container runtime mounts from the host (capabilities compute, utility, video)."""
+"""What the NVIDIA container runtime mounts from the host, with any of the driver's capabilities."""
 
 
 class ClosureParameters(Strict):

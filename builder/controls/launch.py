@@ -225,7 +225,7 @@ def compose_launch(where: str, told: Mapping[str, Any]) -> Launch:
         shared=frozenset(what for name, what in names.items() if is_shared(text(name))),
         binds=tuple(compose_binds(told.get("volumes", ()))),
         scratch=dict(map(scratch, [tmpfs] if isinstance(tmpfs, str) else tmpfs)),
-        devices=tuple(map(str, told.get("devices", ()))),
+        devices=(*map(str, told.get("devices", ())), *reservations(told)),
         memory=text("mem_limit"),
         swap=text("memswap_limit"),
         cpus=text("cpus"),
@@ -235,6 +235,14 @@ def compose_launch(where: str, told: Mapping[str, Any]) -> Launch:
         published=tuple(map(str, told.get("ports", ()))),
         restart=text("restart"),
     )
+
+
+def reservations(told: Mapping[str, Any]) -> Iterator[str]:
+    """Devices that the engine's driver brings: `nvidia=all`. Compose Deploy Specification, `devices`."""
+    resources = (told.get("deploy") or {}).get("resources") or {}
+    for item in (resources.get("reservations") or {}).get("devices") or ():
+        which = item.get("device_ids") or [item.get("count", "all")]
+        yield from (f"{item.get('driver', 'gpu')}={one}" for one in which)
 
 
 def compose_binds(volumes: Iterable[Any]) -> Iterator[Bind]:

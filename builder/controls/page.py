@@ -12,6 +12,7 @@ FAMILIES = {
     "Privilege and file integrity": ("privilege", "ownership", "loader"),
     "What is in the image": ("surface", "tools", "supply", "closure", "secrets", "weights"),
     "What the image tells an engine": ("configuration", "settings", "python", "trust"),
+    "GPUs": ("driver", "cuda", "accelerator"),
     "How it is run": ("runtime", "bounds"),
 }
 """Title -> modules of `builder/controls` whose controls belong to it."""
@@ -42,7 +43,7 @@ LIMITS = """\
 - *FIPS 140-3*: the audit sees that a claimed provider is there and switched on. That it is the validated
   build, and refuses what it must, is for whoever holds the certificate's policy.
 - *A GPU's driver* comes from the host at run time: what of it is mounted is the run contract's devices, and
-  isn't in the image for an audit to see.
+  isn't in the image for an audit to see. That none of it is baked in, the audit does see.
 - *AppArmor and SELinux* are proven where the host has them; elsewhere the live test says `not run`.
 - *Root in operation* (CIS Docker 5.23, 5.24): nothing here needs it. Whether somebody types
   `docker exec -u 0` is for the engine's own log.

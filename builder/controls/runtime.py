@@ -248,13 +248,14 @@ class DeclaredDevices(RunControl):
     key = "declared-devices"
     title = "Only declared devices are in the container"
     why = "A device is a way past the file system and its permissions: to disks, memory and others' GPUs."
-    remedy = "list the device under `run: devices:` in the profile, a GPU by its CDI name"
+    remedy = "list the device under `run: devices:` in the profile, a GPU under `gpu:` in image.yaml"
     foreign_remedy = "give the one device that is needed by --device, a GPU by its CDI name"
     severity = Severity.HIGH
     references = (cis("5.18"), docker_stig("DKER-EE-002040"))
 
     def faults(self, launch: Launch, contract: RunContract, image: Image) -> Iterator[str]:
         declared = {device.path for device in contract.devices}
+        declared |= contract.gpu.words if contract.gpu is not None else set()
         for text in launch.devices:
             if text.partition(":")[0] not in declared:
                 yield f"opens the device {text}, which the contract doesn't"

@@ -82,7 +82,7 @@ MODES = (
 class GpuParameters(Strict):
     capabilities: Strings = Field(
         default=(),
-        description="parts of the driver that may be asked for: compute, utility; none: no GPU",
+        description="parts of the driver that may be asked for beside those of `gpu:` in image.yaml",
     )
 
 
@@ -93,24 +93,30 @@ class GpuRequest(Control[GpuParameters]):
         "NVIDIA_VISIBLE_DEVICES=all in an image hands every GPU of the host to every container of it, "
         "without a word in the run command, wherever NVIDIA's runtime is the default."
     )
-    remedy = "unset the variable; name devices in the run contract and `capabilities` in the profile"
+    remedy = "unset the variable; say what the program needs under `gpu:` in image.yaml"
     foreign_remedy = "unset the variable; name devices where the container is started"
     severity = Severity.MEDIUM
     references = (nvidia("environment variables"), cwe("250"))
     parameters = GpuParameters
 
     def enforce(self, image: Image, parameters: GpuParameters, context: Context) -> Image:
-        wrong = dict(self._faults(image, parameters))
+        declared = self._declared(parameters, context)
+        wrong = dict(self._faults(image, declared))
         if not wrong:
             return image
         env = tuple((name, value) for name, value in image.config.env if name not in wrong)
         image = image.replace(config=image.config.replace(env=env))
-        if CAPABILITIES in wrong and parameters.capabilities:
-            declared = ",".join(parameters.capabilities)
-            image = image.replace(config=image.config.with_env(**{CAPABILITIES: declared}))
+        if CAPABILITIES in wrong and declared:
+            image = image.replace(config=image.config.with_env(**{CAPABILITIES: ",".join(declared)}))
         return image
 
-    def _faults(self, image: Image, parameters: GpuParameters) -> Iterator[tuple[str, str]]:
+    def _declared(self, parameters: GpuParameters, context: Context) -> tuple[str, ...]:
+        """By the profile, and by `gpu:` of image.yaml."""
+        gpu = context.plan.spec.gpu if context.plan is not None else None
+        own = gpu.capabilities if gpu is not None and gpu.vendor == "nvidia" else ()
+        return tuple(dict.fromkeys((*parameters.capabilities, *own)))
+
+    def _faults(self, image: Image, declared: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         env = dict(image.config.env)
         for name in VISIBLE:
             if env.get(name, "") not in NONE:
@@ -119,14 +125,14 @@ class GpuRequest(Control[GpuParameters]):
             if name in env:
                 yield name, f"is '{env[name]}', which asks the driver for more than computing"
         asked = [part for part in env.get(CAPABILITIES, "").split(",") if part]
-        extra = [part for part in asked if part not in parameters.capabilities]
+        extra = [part for part in asked if part not in declared]
         if extra:
-            yield CAPABILITIES, f"asks for '{','.join(extra)}', which the profile doesn't declare"
+            yield CAPABILITIES, f"asks for '{','.join(extra)}', which nobody declared"
         if "CUDA_VERSION" in env and "NVIDIA_REQUIRE_CUDA" not in env:
             yield "CUDA_VERSION", "stands alone, which NVIDIA's runtime takes for a request of all GPUs"
 
     def audit(self, image: Image, parameters: GpuParameters, context: Context) -> Iterable[Finding]:
-        for name, problem in self._faults(image, parameters):
+        for name, problem in self._faults(image, self._declared(parameters, context)):
             yield Finding(message=f"variable {name} {problem}")
 
 

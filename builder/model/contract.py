@@ -1,6 +1,6 @@
 """The run contract: how the image must be started, whatever the engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.errors import InputError
 from builder.model.profile import Device, Ulimit
@@ -8,6 +8,33 @@ from builder.model.spec import State, Writable
 
 SHARED = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - names of mount points, nothing is written there
 """Scratch space that any uid may use, as programs expect of it; the rest belongs to the image's user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuAccess:
+    """Which GPUs the container gets, and how. All of the host's; who has several narrows it at the start."""
+
+    vendor: str
+    resource: str
+    """What a pod asks a device plugin for, one of it: `nvidia.com/gpu`."""
+    cdi: str = ""
+    """Where the vendor's runtime injects: the name of the CDI device, `nvidia.com/gpu=all`."""
+    nodes: tuple[Device, ...] = ()
+    """Where none does: what is handed on."""
+    rdma: tuple[Device, ...] = ()
+
+    def with_rdma(self, nodes: tuple[Device, ...]) -> "GpuAccess":
+        return replace(self, rdma=nodes)
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return (*self.nodes, *self.rdma)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """What the files of the engines call it: a device, a resource, `--gpus all`, a reservation."""
+        injected = {self.cdi, "all", f"{self.vendor}=all"} if self.cdi else set()
+        return frozenset({self.resource, *injected, *(device.path for device in self.devices)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +67,8 @@ class RunContract:
     tmpfs: tuple[Writable, ...]
     state: tuple[State, ...]
     devices: tuple[Device, ...] = ()
+    gpu: GpuAccess | None = None
+    """Not given to containers that are only verified: their machine may have none."""
     capabilities: tuple[str, ...] = ()
     """What returns after all were dropped."""
     seccomp: str = ""

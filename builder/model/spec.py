@@ -73,6 +73,28 @@ class State(Strict):
     mode: Literal["ro", "rw"] = "ro"
 
 
+GpuCapability = Literal["compute", "utility", "graphics", "video", "display", "ngx", "compat32"]
+
+
+class GpuSpec(Strict):
+    """A GPU that the program computes on. Its driver comes from the host when the container starts."""
+
+    vendor: Literal["nvidia", "amd", "intel"]
+    cuda: Annotated[str, Field(pattern=r"^1[23]$")] | None = None
+    """Major version of the CUDA libraries that the image brings, quoted in YAML: `"13"`; NVIDIA only."""
+    capabilities: Annotated[tuple[GpuCapability, ...], BeforeValidator(as_tuple), Field(min_length=1)] = (
+        "compute",
+        "utility",
+    )
+    """Parts of NVIDIA's driver that the program uses."""
+    memory_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of a GPU's memory that one process of PyTorch, JAX or CuPy takes at most."""
+    shm: Size | None = None
+    """Of `/dev/shm`, by which data loaders and NCCL talk; what a profile says wins."""
+    rdma: bool = False
+    """Talks to other machines by RDMA: brings its user space, its devices and memory that may be locked."""
+
+
 def command_form(value: Any) -> Any:
     return {"command": value} if isinstance(value, list) else value
 
@@ -95,6 +117,8 @@ class ImageSpec(Strict):
     healthcheck: Annotated[Healthcheck | None, BeforeValidator(command_form)] = None
     writable: Annotated[tuple[Writable, ...], BeforeValidator(as_tuple)] = ()
     state: Annotated[tuple[State, ...], BeforeValidator(as_tuple)] = ()
+    gpu: GpuSpec | None = None
+    """The GPU that the program needs; none by default."""
     seccomp: str | None = None
     """A seccomp profile fitted to the program, relative to image.yaml; the engine's default one without."""
     stop_signal: Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$")] = "SIGTERM"

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from builder.model import gpu
 from builder.model.contract import RunContract
 from builder.model.plan import Plan
 from builder.model.profile import DEFAULTS, RunSettings
@@ -17,12 +18,13 @@ def make_contract(plan: Plan, tag: str, user: str) -> RunContract:
         user=user or "0:0",
         any_user=plan.control("arbitrary-user") is not None,
         workdir=spec.workdir,
-        env=tuple(sorted(spec.env.items())),
+        env=tuple(sorted(gpu.variables(spec).items())),
         entrypoint=spec.entrypoint,
         cmd=spec.cmd,
         ports=tuple(sorted(spec.ports)),
         tmpfs=spec.writable,
         state=spec.state,
+        gpu=gpu.access(spec),
         seccomp=plan.seccomp,
         stop_signal=spec.stop_signal,
         **settled(plan.run),

@@ -77,6 +77,8 @@ def run_files(image: Image, contract: RunContract) -> Iterator[RenderedFile]:
         "scratches": scratch_mounts(contract),
         "states": states,
         "kept": any(not state.read_only for state in states),
+        "devices": (*contract.devices, *(contract.gpu.devices if contract.gpu else ())),
+        "notes": group_notes(contract),
         "unsaid": unsaid_in_kubernetes(contract),
         "seccomp_file": f"{contract.name}.seccomp.json",
     }
@@ -95,14 +97,26 @@ def unsaid_in_kubernetes(contract: RunContract) -> list[str]:
     told = [
         f"Not in a pod's words: {contract.pids} pids (the kubelet's podPidsLimit), ulimits, noexec mounts."
     ]
-    if contract.devices:
-        devices = ", ".join(device.path for device in contract.devices)
+    rdma = contract.gpu.rdma if contract.gpu is not None else ()
+    if contract.devices or rdma:
+        devices = ", ".join(device.path for device in (*contract.devices, *rdma))
         told.append(f"Nor devices ({devices}): ask for the resource of your cluster's device plugin.")
     if contract.seccomp:
         told.append(
             "Put the seccomp profile on each node, below the kubelet's seccomp folder, as it is named here."
         )
-    return told
+    return [*told, *group_notes(contract)]
+
+
+def group_notes(contract: RunContract) -> list[str]:
+    """The host's number of a group can't be known here, and a name would be looked up in the image."""
+    nodes = contract.gpu.nodes if contract.gpu is not None else ()
+    if not nodes or contract.groups:
+        return []
+    names = " and ".join(device.path for device in nodes)
+    return [
+        f"The user needs the group that owns {names} on the host: its number by 'run: groups' in the profile."
+    ]
 
 
 def scratch_mounts(contract: RunContract) -> list[ScratchMount]:

@@ -188,7 +188,12 @@ class Loader:
 
 def configured_folders(rootfs: Rootfs) -> tuple[str, ...]:
     """The directories of ld.so.conf, where a cache was made from it: ld.so itself never reads that file."""
-    return tuple(_read_conf(rootfs, LD_CONF, 0)) if LD_CACHE in rootfs else ()
+    return listed_folders(rootfs) if LD_CACHE in rootfs else ()
+
+
+def listed_folders(rootfs: Rootfs) -> tuple[str, ...]:
+    """The same whether or not there is a cache: NVIDIA's runtime makes one in every container."""
+    return tuple(_read_conf(rootfs, LD_CONF, 0))
 
 
 def _read_conf(rootfs: Rootfs, path: str, depth: int) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from builder.errors import InputError
+from builder.model import gpu
 from builder.model.image import Image, ImageConfig, sorted_env
 from builder.model.package import Package
 from builder.model.plan import Plan
@@ -120,9 +121,9 @@ def initial_config(plan: Plan, platform: str, rootfs: Rootfs, created: int) -> I
         platform=platform,
         entrypoint=spec.entrypoint,
         cmd=spec.cmd,
-        env=sorted_env({"PATH": PATH, **language, **spec.env}),
+        env=sorted_env({"PATH": PATH, **language, **gpu.variables(spec)}),
         workdir=spec.workdir,
-        labels=tuple(sorted(spec.labels.items())),
+        labels=tuple(sorted(gpu.labels(spec).items())),
         ports=tuple(f"{port}/tcp" for port in sorted(spec.ports)),
         volumes=tuple(sorted(item.path for item in spec.state if item.mode == "rw")),
         stop_signal=spec.stop_signal,

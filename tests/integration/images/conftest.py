@@ -23,6 +23,7 @@ OURS = (
     PYTHON,
     "temper/python:dev",
     "temper/onnx-inference:hardened",
+    "temper/cuda-runtime:hardened",
     "temper/bookworm:hardened",
     "temper/teller:company",
 )

@@ -1,4 +1,4 @@
-"""Both images as they ship: every control holds, in the files and in a running container."""
+"""The images as they ship: every control holds, in the files and in a running container."""
 
 import json
 
@@ -10,7 +10,7 @@ from tests.integration.images.desk import Build, Desk, failures, live_checks
 
 pytestmark = pytest.mark.network
 
-IMAGES = ("python", "onnx-inference")
+IMAGES = ("python", "onnx-inference", "cuda-runtime")
 
 
 @pytest.mark.parametrize("image", IMAGES)

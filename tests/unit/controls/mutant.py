@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from builder.model.definition import Definition
 from builder.model.image import Image
+from builder.model.plan import Plan
 
 T = TypeVar("T")
 Break = Callable[[Image], Image]
@@ -25,6 +26,8 @@ class Mutant:
     break_: Break = unchanged
     run: RunBreak = unchanged
     """Breaks the rendered run files."""
+    plan: Callable[[Plan], Plan] = unchanged
+    """Says something else in image.yaml."""
     mended: bool = True
     """`enforce` of this control alone makes it sound again."""
     also: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any
 from builder.model.image import Image, Layer
 from builder.model.spec import Healthcheck
 from builder.model.tree import Kind, Rootfs
+from tests.unit.controls.gpu_mutants import GPU
 from tests.unit.controls.mutant import Mutant
 from tests.unit.controls.run_mutants import RUN
 from tests.unit.controls.sound import (
@@ -985,7 +986,7 @@ SETTINGS = (
         "gpu-request",
         "more of the driver",
         set_env("NVIDIA_DRIVER_CAPABILITIES", "compute,graphics"),
-        "variable NVIDIA_DRIVER_CAPABILITIES asks for 'graphics', which the profile doesn't declare",
+        "variable NVIDIA_DRIVER_CAPABILITIES asks for 'graphics', which nobody declared",
         parameters={"capabilities": ("compute",)},
     ),
     mutant(
@@ -1101,6 +1102,7 @@ CONFIGURATION = (
         "may be written",
         set_env("LD_PRELOAD", "/usr/lib/x.so /var/tmp/y.so"),
         "LD_PRELOAD holds '/var/tmp/y.so', which may be written by the user",
+        also=("loader-environment",),
     ),
     mutant(
         "safe-path",
@@ -1244,5 +1246,6 @@ MUTANTS = (
     *SETTINGS,
     *SECRETS,
     *CONFIGURATION,
+    *GPU,
     *RUN,
 )

@@ -256,6 +256,17 @@ RUN = (
     ),
     mutant(
         "declared-devices",
+        "a reservation",
+        edit(
+            COMPOSE,
+            "    mem_limit:",
+            "    deploy: {resources: {reservations: {devices: [{driver: nvidia, capabilities: [gpu]}]}}}\n"
+            "    mem_limit:",
+        ),
+        "run/compose.yaml opens the device nvidia=all, which the contract doesn't",
+    ),
+    mutant(
+        "declared-devices",
         "a pod",
         edit(POD, "limits: {memory:", "limits: {nvidia.com/gpu: 1, memory:"),
         "run/pod.yaml opens the device nvidia.com/gpu, which the contract doesn't",

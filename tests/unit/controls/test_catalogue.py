@@ -32,7 +32,8 @@ def controls_for(mutant: Mutant) -> tuple[PlannedControl, ...]:
 
 def context(mutant: Mutant | None = None) -> Context:
     files = mutant.run(DEFINITION) if mutant is not None else DEFINITION
-    return Context(plan=PLAN, lock=LOCK, contract=CONTRACT, definition=files)
+    said = mutant.plan(PLAN) if mutant is not None else PLAN
+    return Context(plan=said, lock=LOCK, contract=CONTRACT, definition=files)
 
 
 def failed(results: tuple[Audited, ...]) -> set[str]:
@@ -49,7 +50,8 @@ def test_sound_image_has_no_finding() -> None:
 def test_mutant_is_caught_by_its_control_and_no_other(mutant: Mutant) -> None:
     files = mutant.run(DEFINITION)
     broken = mutant.break_(SOUND)
-    results = audit(broken, PLAN, LOCK, controls_for(mutant), contract=CONTRACT, definition=files)
+    said = mutant.plan(PLAN)
+    results = audit(broken, said, LOCK, controls_for(mutant), contract=CONTRACT, definition=files)
     assert failed(results) == {mutant.control, *mutant.also}
 
 

@@ -49,8 +49,14 @@ def test_the_service_is_the_contract(name: str) -> None:
     assert [(one["target"], one["read_only"]) for one in service.pop("volumes", [])] == [
         (one.path, one.mode == "ro") for one in contract.state
     ]
-    devices = [f"{one.path}:{one.path}:{one.permissions}" for one in contract.devices]
+    handed = (*contract.devices, *(contract.gpu.devices if contract.gpu else ()))
+    devices = [f"{one.path}:{one.path}:{one.permissions}" for one in handed]
     assert service.pop("devices", []) == devices
+    gpus = {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
+    deploy = (
+        {"resources": {"reservations": {"devices": [gpus]}}} if contract.gpu and contract.gpu.cdi else None
+    )
+    assert service.pop("deploy", None) == deploy
     address = "[2001:db8::7]" if name == "full-contract" else "127.0.0.1"
     assert service.pop("ports", []) == [f"{address}:{port}:{port}" for port in contract.ports]
     assert service.pop("networks", ["contract"]) == ["contract"]

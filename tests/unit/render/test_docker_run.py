@@ -20,7 +20,7 @@ from tests.unit.render.contracts import NAMES, contract_of
 FLAGS = {"--rm", "--interactive", "--read-only"}
 ONCE = [
     *("--name", "--user", "--workdir", "--memory", "--memory-swap", "--pids-limit", "--cpus", "--shm-size"),
-    *("--stop-signal", "--network"),
+    *("--stop-signal", "--network", "--gpus"),
 ]
 OFTEN = [
     *(
@@ -151,9 +151,25 @@ def variants() -> list[tuple[str, RunContract]]:
     ]
 
 
+def without_gpu(line: dict[str, Any], contract: RunContract) -> dict[str, Any]:
+    """People's line asks for the GPU; a container that is only verified gets none."""
+    gpus = [
+        f"{one.path}:{one.path}:{one.permissions}" for one in (contract.gpu.devices if contract.gpu else ())
+    ]
+    assert [device for device in line["devices"] if device in gpus] == gpus
+    return {**line, "devices": [device for device in line["devices"] if device not in gpus]}
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("gpu", "all"), ("gpu-amd", None), ("python", None)])
+def test_gpus_that_a_runtime_injects_are_asked_for_by_name(
+    name: str, wanted: str | None, tmp_path: Path
+) -> None:
+    assert options(words(name, contract_of(name), tmp_path)).gpus == wanted
+
+
 @pytest.mark.parametrize(("name", "contract"), variants())
 def test_the_line_says_what_the_engine_is_told(name: str, contract: RunContract, tmp_path: Path) -> None:
-    line = as_told(words(name, contract, tmp_path))
+    line = without_gpu(as_told(words(name, contract, tmp_path)), contract)
     told = engine_arguments(contract, tuple(mounts(contract)))
     assert set(line) == set(told)
     for field, value in told.items():

@@ -141,7 +141,8 @@ def test_the_pod_is_the_contract(name: str) -> None:
         assert container["securityContext"]["capabilities"].get("add", []) == list(contract.capabilities)
         assert [port["containerPort"] for port in container.get("ports", [])] == list(contract.ports)
         memory = kubernetes_quantity(contract.memory)
-        assert container["resources"]["limits"] == {"memory": memory, "cpu": str(contract.cpus)}
+        gpus = {contract.gpu.resource: 1} if contract.gpu else {}
+        assert container["resources"]["limits"] == {"memory": memory, "cpu": str(contract.cpus), **gpus}
         assert container["resources"]["requests"]["memory"] == memory, "no memory of others, no swap"
         assert spec["automountServiceAccountToken"] is False
         profile = {"type": "RuntimeDefault"}

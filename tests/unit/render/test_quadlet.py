@@ -9,6 +9,7 @@ import pytest
 
 from builder.errors import InputError
 from builder.model.contract import RunContract
+from builder.model.profile import Device
 from builder.render.definition import run_files, state_mounts
 from builder.render.quoting import health_command, quadlet_value, socket_address
 from tests.golden import IMAGES, image_of, plan_of
@@ -66,9 +67,15 @@ def test_every_key_is_documented_and_said_once(name: str) -> None:
         assert sorted(key for key in said if key not in MANY) == sorted(set(said) - MANY)
 
 
+def handed(item: Device) -> str:
+    return f"{item.path}:{item.path}:{item.permissions}"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_unit_is_the_contract(name: str) -> None:
     contract = contract_of(name)
+    devices = (*contract.devices, *(contract.gpu.devices if contract.gpu else ()))
+    injected = ["nvidia.com/gpu=all"] if contract.gpu and contract.gpu.cdi else []
     wanted = {
         "Image": [contract.image],
         "ContainerName": [contract.name],
@@ -81,7 +88,7 @@ def test_the_unit_is_the_contract(name: str) -> None:
         "DropCapability": ["all"],
         "AddCapability": list(contract.capabilities),
         "NoNewPrivileges": ["true"],
-        "AddDevice": [f"{item.path}:{item.path}:{item.permissions}" for item in contract.devices],
+        "AddDevice": [*map(handed, devices), *injected],
         "Network": [] if contract.network == "default" else [contract.network],
         "PublishPort": [f"{socket_address(contract.interface)}:{port}:{port}" for port in contract.ports],
         "PidsLimit": [str(contract.pids)],
