@@ -35,6 +35,7 @@ IMAGES = {
     "python": TOP / "images/python",
     "onnx-inference": TOP / "images/onnx-inference",
     "cuda-runtime": TOP / "images/cuda-runtime",
+    "notebook": TOP / "images/notebook",
     "awkward": CASES / "awkward/input",
     "own-template": CASES / "own-template/input",
     "full-contract": CASES / "full-contract/input",

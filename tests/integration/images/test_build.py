@@ -10,7 +10,7 @@ from tests.integration.images.desk import Build, Desk, failures, live_checks
 
 pytestmark = pytest.mark.network
 
-IMAGES = ("python", "onnx-inference", "cuda-runtime")
+IMAGES = ("python", "onnx-inference", "cuda-runtime", "notebook")
 
 
 @pytest.mark.parametrize("image", IMAGES)
