@@ -78,7 +78,7 @@ def serve(token: str) -> None:
 
 
 def main() -> int:
-    os.umask(0o077)
+    os.umask(0o002)  # the next start may have another uid of the same group, as OpenShift chooses
     try:
         token = read_token(TOKEN_FILE)
     except TokenError as error:

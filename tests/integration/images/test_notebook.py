@@ -5,7 +5,7 @@ import secrets
 import time
 import urllib.error
 import urllib.request
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from tests.integration.images.desk import Build, Built, Desk
 
 pytestmark = [pytest.mark.network, pytest.mark.docker]
 
-SOMEBODY = "1234567:0"
-"""As OpenShift chooses them: a uid that the image has never heard of, in group 0."""
+SOMEBODY, ANOTHER = "1234567:0", "7654321:0"
+"""As OpenShift chooses them: uids that the image has never heard of, in group 0."""
 TOKENS = "/run/secrets/jupyter"
 
 
@@ -102,8 +102,10 @@ def test_any_user_of_group_0_works_in_it_and_the_work_survives(
         done = container.exec(["python3", "-c", EXECUTE])
         assert (done.code, done.stdout) == (0, b"1267650600228229401496703205376\n"), done.stderr
         assert volumes.token_file.read_text().strip() not in container.logs().decode()
-    with start(engine, desk, volumes, SOMEBODY) as container:
-        assert ask(f"{address(container)}/api/contents/kept.txt", volumes)["content"] == "kept"
+    with start(engine, desk, volumes, ANOTHER) as container:
+        url = f"{address(container)}/api/contents/kept.txt"
+        assert ask(url, volumes)["content"] == "kept"
+        assert ask(url, volumes, {**text, "content": "changed"})["writable"] is True
 
 
 def test_without_a_token_nothing_starts(engine: Engine, desk: Desk, built: Built, volumes: Volumes) -> None:
@@ -133,5 +135,23 @@ def test_a_browser_opens_the_notebook_and_runs_a_cell(
         page.enter(shift=True)
         shown = page.until("document.querySelector('.jp-OutputArea-output')?.innerText")
         assert shown.strip() == "the sum is 5050"
+        page.click("[data-jp-item-name='save'] button, [data-jp-item-name='save'] jp-button")
+        page.click(".jp-Dialog .jp-mod-accept")  # it asks for the notebook's name
+        assert outputs(volumes.work / "Untitled.ipynb") == ["the sum is 5050\n"]
         assert page.hosts() == {server, server.replace("http:", "ws:")}, "nothing is asked elsewhere"
-    assert (volumes.work / "Untitled.ipynb").is_file()
+        container.exec(["python3", "-c", FORGET])
+
+
+FORGET = "import shutil; shutil.rmtree('/work/.ipynb_checkpoints')"
+"""A folder of the image's user: whoever runs the tests may not be able to remove what is in it."""
+
+
+def outputs(notebook: Path) -> list[str]:
+    """Of its first cell, once it has been saved."""
+    for _ in range(600):
+        with suppress(ValueError, LookupError, FileNotFoundError):
+            cell = json.loads(notebook.read_text())["cells"][0]
+            if cell["outputs"]:
+                return ["".join(one["text"]) for one in cell["outputs"]]
+        time.sleep(0.05)
+    pytest.fail(f"'{notebook.name}' was not saved")
