@@ -13,6 +13,7 @@ from builder.controls.page import enforced
 from builder.errors import InputError
 from builder.model.plan import Plan
 from builder.model.profile import RunSettings
+from builder.model.spec import GpuSpec
 from builder.names import suggestion
 from builder.verify.marks import live_tests
 
@@ -90,6 +91,7 @@ def plan_text(plan: Plan) -> str:
         ("platforms", ", ".join(spec.platforms)),
         ("entrypoint", " ".join([*spec.entrypoint, *spec.cmd])),
         ("run", run_text(plan.run)),
+        *([("gpu", gpu_text(spec.gpu))] if spec.gpu is not None else []),
     ]
     packages = [(item.name, f"asked by {item.asked_by}") for item in plan.packages]
     if spec.python is not None:
@@ -111,6 +113,14 @@ def plan_text(plan: Plan) -> str:
         if rows:
             sections += [title, table(rows)]
     return "\n".join(sections)
+
+
+def gpu_text(gpu: GpuSpec) -> str:
+    """Whose, and what of it: `nvidia cuda=13 capabilities=compute,utility`."""
+    said = gpu.model_dump(exclude_none=True, exclude={"vendor"}, by_alias=True)
+    said["capabilities"] = ",".join(gpu.capabilities) if gpu.vendor == "nvidia" else ""
+    said["rdma"] = "yes" if gpu.rdma else ""
+    return " ".join([gpu.vendor, *(f"{key}={value}" for key, value in said.items() if value != "")])
 
 
 def run_text(run: RunSettings) -> str:

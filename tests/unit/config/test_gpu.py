@@ -1,5 +1,6 @@
 """What `gpu:` drives, and what it never sets."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 import yaml
 
 from builder.model import gpu
+from builder.model.plan import Plan
 from builder.model.profile import DEFAULTS, Ulimit
 from builder.model.spec import ImageSpec
+from builder.show import plan_text
 from tests.unit.config.cases import plan
 from tests.unit.render.contracts import contract_of
 
@@ -100,7 +103,7 @@ def test_rdma_brings_its_user_space(base: str, library: str) -> None:
     assert gpu.packages(one) == ("ibverbs-providers", "libibverbs1", library)
 
 
-def planned(tmp_path: Path, asked: dict[str, Any], profile: str = "") -> Any:
+def planned(tmp_path: Path, asked: dict[str, Any], profile: str = "") -> Plan:
     text = {"description": "x", "base": "debian/trixie", "entrypoint": ["a"], "gpu": asked}
     (tmp_path / "images/app").mkdir(parents=True)
     (tmp_path / "images/app/image.yaml").write_text(yaml.safe_dump(text))
@@ -116,14 +119,28 @@ def test_rdma_s_packages_are_requested_by_the_gpu(tmp_path: Path) -> None:
         "libibverbs1",
         "librdmacm1t64",
     }
-    assert made.run.ulimits["memlock"] == Ulimit(soft=-1, hard=-1)
-    assert made.run.ulimits["core"] == Ulimit(soft=0, hard=0)
+    limits = made.run.ulimits or {}
+    assert limits["memlock"] == Ulimit(soft=-1, hard=-1)
+    assert limits["core"] == Ulimit(soft=0, hard=0)
 
 
 def test_shared_memory_is_what_the_image_needs_unless_a_profile_says_it(tmp_path: Path) -> None:
     assert planned(tmp_path / "a", {"vendor": "nvidia", "shm": "8g"}).run.shm == "8g"
     made = planned(tmp_path / "b", {"vendor": "nvidia", "shm": "8g"}, "run: {shm: 2g}\n")
     assert made.run.shm == "2g"
+
+
+def test_the_plan_tells_of_the_gpu(tmp_path: Path) -> None:
+    asked = {"vendor": "nvidia", "cuda": "13", "memory-fraction": 0.5, "shm": "2g", "rdma": True}
+    told = "gpu nvidia cuda=13 capabilities=compute,utility memory-fraction=0.5 shm=2g rdma=yes"
+    assert gpu_line(planned(tmp_path / "a", asked)) == told
+    assert gpu_line(planned(tmp_path / "b", {"vendor": "amd"})) == "gpu amd"
+
+
+def gpu_line(made: Plan) -> str:
+    lines = [" ".join(line.split()) for line in plan_text(replace(made, controls=())).splitlines()]
+    (line,) = [line for line in lines if line.startswith("gpu ")]
+    return line
 
 
 def test_the_contract_says_how_the_gpu_gets_in() -> None:
