@@ -46,7 +46,7 @@ class GpuLibraries(Control[NoParameters]):
     references = (nist("4.1.2"),)
 
     def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
-        spec = declared(context)
+        spec = context.known_plan().spec.gpu
         space = USER_SPACE.get(spec.vendor) if spec is not None else None
         if spec is None or space is None:
             return
@@ -97,14 +97,11 @@ class WritableCaches(Control[NoParameters]):
     references = (nist("4.4.4"),)
 
     def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
-        set_here = [(name, value) for name, value in image.config.env if name in CACHES]
-        if not set_here:
-            return
         spec = context.known_plan().spec
         places = [item.path for item in spec.writable]
         places += [item.path for item in spec.state if item.mode == "rw"]
-        for name, value in set_here:
-            if not any(f"{value}/".startswith(f"{place}/") for place in places):
+        for name, value in image.config.env:
+            if name in CACHES and not any(f"{value}/".startswith(f"{place}/") for place in places):
                 yield Finding(message=f"variable {name} is '{value}', where nothing is declared writable")
 
 

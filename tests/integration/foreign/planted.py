@@ -68,6 +68,42 @@ FAULTS: dict[str, Fault] = {
         "COPY stranger.pem /app/\nRUN cat /app/stranger.pem >> /etc/ssl/certs/ca-certificates.crt",
         "etc/ssl/certs/ca-certificates.crt holds 1 certificates that no package brings",
     ),
+    "no-driver-files": Fault(
+        "RUN touch /usr/lib/libcuda.so.1", "usr/lib/libcuda.so.1 is a library of NVIDIA's driver"
+    ),
+    "cuda-compat": Fault(
+        "RUN mkdir -p /usr/local/cuda/compat && touch /usr/local/cuda/compat/libcuda.so.580.65.06",
+        "usr/local/cuda/compat/libcuda.so.580.65.06 is not declared",
+    ),
+    "loader-environment": Fault(
+        "ENV GLIBC_TUNABLES=glibc.rtld.optional_static_tls=512", "variable GLIBC_TUNABLES is"
+    ),
+    "loader-folders": Fault(
+        "RUN mkdir /run/nvidia-container-devices",
+        "run/nvidia-container-devices asks NVIDIA's runtime for devices",
+    ),
+    "telemetry-off": Fault(
+        "RUN mkdir -p /app/site-packages/onnxruntime-1.31.1.dist-info",
+        "variable ORT_DISABLE_TELEMETRY is not 1, so that 'onnxruntime' reports home",
+    ),
+    "one-cuda-major": Fault(
+        "RUN mkdir /app/site-packages/cupy_cuda12x-14.2.0.dist-info && "
+        "mkdir /app/site-packages/nvidia_nccl_cu13-2.32.dist-info",
+        "cupy_cuda12x-14.2.0.dist-info is of CUDA 12, other parts of the image of 13",
+        mended=False,
+    ),
+    "driver-capabilities": Fault(
+        "RUN python3 -c \"import pathlib; old = b'libapt-private.so.0.0'; "
+        "data = pathlib.Path('/usr/bin/apt').read_bytes(); pathlib.Path('/app/decode.so')"
+        ".write_bytes(data.replace(old, b'libnvcuvid.so.1'.ljust(len(old), b'\\0')))\"",
+        "app/decode.so needs 'libnvcuvid.so.1' of NVIDIA's driver, which comes with 'video' only",
+        mended=False,
+    ),
+    "rdma-libraries": Fault(
+        "RUN touch /usr/lib/libibverbs.so.1",
+        "libibverbs.so.1 is in the image without a provider",
+        mended=False,
+    ),
     "elf-hardening": Fault(
         "COPY executable_stack.py /app/\n"
         "RUN python3 /app/executable_stack.py /usr/bin/env /usr/local/bin/trampoline",
@@ -133,6 +169,8 @@ SMALL = {
         mended=("user-resolves", "numeric-user"),
     ),
 }
+LOST = {"glibc-for-cuda": "no Debian is without glibc; a mutant has it"}
+"""Controls that no image of this base can break, and why."""
 PATCHED = {"safe-archive": "'../../etc/cron.d/evil': the name holds '..'"}
 """What no engine writes, in the archive that one wrote."""
 
