@@ -239,15 +239,16 @@ class Store:
     def _temporary(self) -> Iterator[tuple[Path, BinaryIO]]:
         """A new file, locked as long as it is written to and removed unless it was renamed."""
         path = self.root / "temp" / f"{os.getpid()}-{secrets.token_hex(8)}"
-        with plain_errors(self.root, path):
-            file = path.open("xb", buffering=1 << 18)
-        try:
+        file: BinaryIO | None = None
+        try:  # from before it is there: Ctrl-C may come at any moment
             with plain_errors(self.root, path):
+                file = path.open("xb", buffering=1 << 18)
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield path, file
         finally:
             with suppress(OSError):  # a full disk fails again on the bytes that are still in the buffer
-                file.close()
+                if file is not None:
+                    file.close()
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
