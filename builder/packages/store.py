@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,9 +26,12 @@ from builder.errors import StoreError
 
 STALE_TEMP = 3600
 """Seconds before an unlocked temporary file is swept: its writer had time to lock it."""
+POLL, LONGEST_POLL = 0.002, 0.05
+"""Seconds between two looks at a lock that another process holds."""
 STALE_PART = 7 * 24 * 3600
 """Seconds before an unlocked partial download is given up."""
 
+_GIVEN_UP = threading.Event()
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+~-]{0,199}")
 
@@ -214,17 +218,30 @@ class Store:
         with plain_errors(self.root, path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not self._taken(path, descriptor, fcntl.LOCK_NB):
+            if not self._taken(path, descriptor):
                 waiting()
-                self._taken(path, descriptor, 0)
+                pause = POLL
+                while not self._taken(path, descriptor):
+                    self._stay_for(path)
+                    time.sleep(pause)
+                    pause = min(2 * pause, LONGEST_POLL)
             yield
         finally:
             os.close(descriptor)
 
-    def _taken(self, path: Path, descriptor: int, flags: int) -> bool:
+    def _stay_for(self, path: Path) -> None:
+        """A thread that sleeps in the kernel can't be told that nobody wants its result any more."""
+        if _GIVEN_UP.is_set() or not threading.main_thread().is_alive():
+            raise StoreError(f"'{path}': interrupted while waiting for another process")
+
+    def give_up(self) -> None:
+        """Ends the waiting of all other threads: the process is about to end."""
+        _GIVEN_UP.set()
+
+    def _taken(self, path: Path, descriptor: int) -> bool:
         with plain_errors(self.root, path):
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
             return True

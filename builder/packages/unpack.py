@@ -1,8 +1,9 @@
 """All packages of a lock into entries: what was unpacked before is read, the rest is unpacked in parallel."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 from builder.model.lock import LockedPlatform
@@ -28,10 +29,20 @@ def unpack(store: Store, locked: LockedPlatform, python: str | None) -> tuple[Pa
         steps += [partial(unpack_wheel, store, wheel, python) for wheel in locked.wheels]
     missing = [step for step, package in zip(steps, known, strict=True) if package is None]
     if missing:
-        with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool, given_up(store):
             fresh = pool.map(_call, missing)
             known = [package or next(fresh) for package in known]
     return tuple(package for package in known if package is not None)
+
+
+@contextmanager
+def given_up(store: Store) -> Iterator[None]:
+    """Ctrl-C ends the workers too, whatever they wait for: the pool is not left before they have ended."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        store.give_up()
+        raise
 
 
 def _call(step: Callable[[], Package]) -> Package:
