@@ -94,7 +94,9 @@ def test_ctrl_c(used: Desk, digest: str, moment: Moment) -> None:
     with contextmanager(moment)(used) as running:
         running.signal(signal.SIGINT)
         ran = running.end()
-    assert ran.code == 130
+    # CPython 3.11 ends by the signal itself where it came in the midst of `exec`, as of a dataclass that was
+    # just imported, even though it was handled; a shell calls both 130
+    assert ran.code in (130, -signal.SIGINT)
     assert ran.out == ""
     assert ran.err.endswith("\ntemper: interrupted; nothing half-made was left\n"), ran.err
     assert "Traceback" not in ran.err
