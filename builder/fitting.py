@@ -6,7 +6,7 @@ from pathlib import Path
 
 from builder.image.engine import Engine
 from builder.image.folder import plain_errors
-from builder.live import record
+from builder.live import record, under
 from builder.model.contract import RunContract
 from builder.model.plan import Plan
 from builder.model.report import Outcome, Report
@@ -35,8 +35,8 @@ def fit(place: Workplace, plan: Plan, options: Options) -> Fitted:
     with finished(place, plan, options) as (folder, made):
         with Engine.connect() as engine:
             place.progress.stage(f"loading into engine {engine.version()}")
-            engine.load(folder / LAYOUT, made.contract.image)
-            recording, live = record(place, plan, made, folder, engine)
+            identity = engine.bring(folder / LAYOUT, made.contract.image)
+            recording, live = record(place, plan, under(made, identity), folder, engine)
             text = fitted_profile(recording, made.image.config.platform, engine.version(), engine.runtime())
         contract = replace(made.contract, seccomp=text)
         report = examine(place, plan, replace(made, contract=contract), made.image, folder, options)

@@ -18,7 +18,7 @@ from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layout import read_layout
 from builder.image.memory import LARGE, Memory
-from builder.image.plain import openable
+from builder.image.openable import openable
 from builder.model.image import Image, Layer
 from builder.model.plan import ForeignPlan
 from builder.model.report import Outcome, Report

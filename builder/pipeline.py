@@ -144,7 +144,7 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
     audits = audit_image(
         image, plan, made.section, plan.controls, contract=made.contract, definition=definition
     )
-    failed = any(one.outcome is Outcome.FAILED and not waived(plan, one.key) for one in audits)
+    failed = any(one.outcome is Outcome.FAILED and not plan.waives(one.key) for one in audits)
     reason = why_not_live(made.image.config.platform, options, failed=failed)
     live, loaded = not_run(reason), False
     if not reason:
@@ -174,10 +174,6 @@ def read_definition(folder: Path) -> Definition | None:
             for path in paths
         )
         return Definition(files=tuple(files))
-
-
-def waived(plan: Plan, key: str) -> bool:
-    return any(waiver.control == key for waiver in plan.waivers)
 
 
 def why_not_live(platform: str, options: Options, *, failed: bool) -> str:

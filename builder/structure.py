@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from builder.config.problems import shown
 from builder.config.structure import parse_structure_test
 from builder.errors import EngineError
 from builder.image.engine import Engine
+from builder.image.layout import find_image
 from builder.image.running import Mount
 from builder.locks import busybox
 from builder.model.image import Image
@@ -106,10 +107,11 @@ def with_commands(report: Report, files: Files, run: Callable[[Files], tuple[Che
 def in_containers(place: Workplace, made: Made, folder: Path, files: Files) -> tuple[CheckResult, ...]:
     config = made.image.config
     with on_this_machine(config.platform) as engine:
-        engine.load(folder / LAYOUT, made.contract.image)
-        with toolbox(busybox(place, made.section), config.platform) as tools:
+        stored, program = find_image(folder / LAYOUT), busybox(place, made.section)
+        with toolbox(program, config.platform) as tools, engine.lent(stored) as image:
             place.progress.stage("running command tests")
-            start = partial(engine.start, probe_contract(made.contract), mounts=(tools,), program=HOLD)
+            contract = probe_contract(replace(made.contract, image=image))
+            start = partial(engine.start, contract, mounts=(tools,), program=HOLD)
             return tuple(one for file in files for one in command_checks(file.tests, start, config.env))
 
 

@@ -30,10 +30,10 @@ def diff(
     Each is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes.
     """
     from builder import comparison
-    from builder.finding import Wanted, found
+    from builder.named import Wanted, named
 
     place, wanted = workplace(context, locked=True), Wanted(profile=profile, platform=platform)
-    with found(place, first, wanted) as old, found(place, second, wanted) as new:
+    with named(place, first, wanted) as old, named(place, second, wanted) as new:
         data = comparison.compare(old.image, new.image, (old.name, new.name))
     answer(data, comparison.compare_text, as_json)
     if exit_code and not data["same"]:
@@ -52,10 +52,10 @@ def explain_size(
     REFERENCE is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes.
     """
     from builder import sizes
-    from builder.finding import Wanted, found
+    from builder.named import Wanted, named
 
     wanted = Wanted(profile=profile, platform=platform)
-    with found(workplace(context, locked=True), reference, wanted) as one:
+    with named(workplace(context, locked=True), reference, wanted) as one:
         data = sizes.sizes(one.image, one.name)
     answer(data, sizes.sizes_text, as_json)
 

@@ -7,18 +7,21 @@ same: an unchanged layer is never read again, however large it is.
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
+from builder.controls import lists, secrets
 from builder.controls.secrets import LARGEST, look_of
+from builder.image import contents, pieces, streams
 from builder.image.packed import Packed
 from builder.image.streams import Packing, Span
 from builder.model.tree import Bytes, Content, Entry, Facts, Owner, Slice
 from builder.packages.store import Store, Writer
+from builder.rootfs import archive, elf, header, members, rows
 from builder.rootfs.rows import Row, entry_of, entry_row, facts_of, facts_row
 
-RECORD = "held-1"
-"""To be raised with every change of what is learnt of a file (`contents`, `elf`, `secrets`)."""
+LEARNING = (archive, contents, elf, header, lists, members, pieces, rows, secrets, streams)
+"""The modules that decide what is learnt of a file, and how it is kept."""
 LARGE = 64 << 20
 """What a build believes: hashing gigabytes would take longer than all the rest of it, and whoever pulls or
 loads the layer checks its digest again."""
@@ -50,7 +53,7 @@ class Memory:
 
     def recall(self, span: Span, owner: Owner) -> Held | None:
         """`None` where the layer was never read, or the blob isn't what its name says."""
-        record = self.store.record(RECORD, _hex(span)) if span.name.startswith(_SHA256) else None
+        record = self.store.record(kind(), _hex(span)) if span.name.startswith(_SHA256) else None
         if record is None:
             return None
         data = json.loads(record)
@@ -69,8 +72,11 @@ class Memory:
         large = self.believe is not None and span.size >= self.believe
         if large and self.store.has(_hex(span)) and span.path.samefile(self.store.blob(_hex(span))):
             return True
-        with span.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == _hex(span)
+        try:
+            with span.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == _hex(span)
+        except OSError:
+            return False  # whoever reads it then says why it can't be read
 
     def keep(self, span: Span, held: Held) -> None:
         """Remembers a layer that was found to be sound and to borrow nothing of the layers below it."""
@@ -87,7 +93,19 @@ class Memory:
             "packed": packing.packed,
             "entries": rows,
         }
-        self.store.write_record(RECORD, _hex(span), json.dumps(data, separators=(",", ":")).encode())
+        self.store.write_record(kind(), _hex(span), json.dumps(data, separators=(",", ":")).encode())
+
+
+@cache
+def kind() -> str:
+    """Of the records: another one where any of those modules has changed.
+
+    A search for secrets that has learnt a new pattern must not trust what an older one found.
+    """
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for module in LEARNING:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return f"held-{digest.hexdigest()[:16]}"
 
 
 def _hex(span: Span) -> str:

@@ -60,6 +60,9 @@ class Plan:
     def control(self, key: str) -> PlannedControl | None:
         return next((control for control in self.controls if control.key == key), None)
 
+    def waives(self, key: str) -> bool:
+        return any(waiver.control == key for waiver in self.waivers)
+
     def lock_inputs(self) -> dict[str, Any]:
         """What the lock depends on, as plain JSON data; its digest stands in the lock."""
         python = self.spec.python

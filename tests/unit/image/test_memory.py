@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from builder.errors import ArchiveError
-from builder.image import reading
+from builder.image import memory, reading
 from builder.image.assemble import assemble
 from builder.image.layout import read_layout
-from builder.image.memory import RECORD, Memory
+from builder.image.memory import Memory, kind
 from builder.model.image import Image
 from builder.model.tree import Bytes, Content, Entry, Facts, Owner
 from builder.packages.store import Store
@@ -133,7 +133,7 @@ def _without_texts(store: Store) -> None:
 
 
 def _damaged_records(store: Store) -> None:
-    for path in (store.root / "records" / RECORD).iterdir():
+    for path in (store.root / "records" / kind()).iterdir():
         path.write_bytes(path.read_bytes()[:-5])
 
 
@@ -186,3 +186,38 @@ def test_the_owner_is_told_by_the_config_not_by_memory(tmp_path: Path, store: St
         folder = write_layout(tmp_path / step[-3:], [(gzip.compress(tar, mtime=0), tar)], steps=[step])
         image = read_layout(folder, memory=Memory(store=store))
         assert image.rootfs["a"].owner == Owner(kind="layer", name=image.layers[0].name)
+
+
+def test_a_temper_that_learns_something_else_reads_again(
+    oci: Path, store: Store, streams: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new pattern of secrets must not be answered by what an older search found."""
+    read_layout(oci, memory=Memory(store=store))
+    before = kind()
+    changed = tmp_path / "secrets.py"
+    changed.write_bytes(Path(memory.secrets.__file__).read_bytes() + b"# a new pattern\n")
+    monkeypatch.setattr(memory.secrets, "__file__", str(changed))
+    kind.cache_clear()
+    try:
+        assert kind() != before
+        streams.clear()
+        read_layout(oci, memory=Memory(store=store))
+        assert len(streams) == 4
+    finally:
+        kind.cache_clear()
+
+
+def test_a_blob_that_cannot_be_opened_is_told_as_ever(
+    oci: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_layout(oci, memory=Memory(store=store))
+    opened = Path.open
+
+    def refused(path: Path, *rest: object, **named: object):
+        if path.parent.name == "sha256" and path.is_relative_to(oci) and "b" in str(rest[0] if rest else ""):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(ArchiveError, match="can't be read: permission denied"):
+        read_layout(oci, memory=Memory(store=store))

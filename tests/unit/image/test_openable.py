@@ -9,7 +9,7 @@ import pytest
 
 from builder.image import packed
 from builder.image.layout import read_layout
-from builder.image.plain import FAR, openable
+from builder.image.openable import FAR, openable
 from builder.model.image import Image
 from builder.packages.store import Store
 from tests.unit.image.foreign_layout import tar_of, write_layout

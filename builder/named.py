@@ -24,7 +24,7 @@ class Wanted:
 
 
 @contextmanager
-def found(place: Workplace, reference: str, wanted: Wanted) -> Iterator[Opened]:
+def named(place: Workplace, reference: str, wanted: Wanted) -> Iterator[Opened]:
     """Reads the image; its contents can be read again as long as the block runs.
 
     The name of an image with an image.yaml means what `build` left in its default folder. Raises what
