@@ -94,7 +94,8 @@ def _versions(image: Image) -> dict[tuple[str, str], str]:
 def _config(old: ImageConfig, new: ImageConfig) -> Iterator[dict[str, Any]]:
     """Variables and labels by name; everything else as a whole."""
     for field in fields(ImageConfig):
-        was, now = getattr(old, field.name), getattr(new, field.name)
+        name = "created_text" if field.name == "created" else field.name
+        was, now = getattr(old, name), getattr(new, name)
         if field.name in ("env", "labels"):
             what = "variable" if field.name == "env" else "label"
             yield from _pairs(what, dict(was), dict(now))

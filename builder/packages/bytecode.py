@@ -17,7 +17,7 @@ from builder.model.tree import Entry, Kind, Owner, Rootfs, Slice
 from builder.packages.store import Store
 
 RECORD = "bytecode-1"
-"""To be raised with every change of what is compiled, or how."""
+"""To be raised with every change of their form; how it is compiled is part of each key."""
 CACHE = "__pycache__"
 _FRAME = struct.Struct(">II")
 LENGTH = struct.Struct(">I")
@@ -67,7 +67,9 @@ Rows = tuple[str, list[Row]]
 
 def _key(interpreter: Interpreter, group: Iterable[Entry]) -> str:
     rows = [(entry.path, entry.content.sha256) for entry in group if entry.content is not None]
-    return hashlib.sha256(json.dumps([interpreter.version, interpreter.sha256, rows]).encode()).hexdigest()
+    digest = hashlib.sha256(inside().read_bytes())
+    digest.update(json.dumps([interpreter.version, interpreter.sha256, rows]).encode())
+    return digest.hexdigest()
 
 
 def _known(store: Store, interpreter: Interpreter, group: list[Entry]) -> Rows | None:

@@ -234,10 +234,6 @@ class Store:
         if _GIVEN_UP.is_set() or not threading.main_thread().is_alive():
             raise StoreError(f"'{path}': interrupted while waiting for another process")
 
-    def give_up(self) -> None:
-        """Ends the waiting of all other threads: the process is about to end."""
-        _GIVEN_UP.set()
-
     def _taken(self, path: Path, descriptor: int) -> bool:
         with plain_errors(self.root, path):
             try:
@@ -268,6 +264,11 @@ class Store:
                     file.close()
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def give_up() -> None:
+    """Ends the waiting of all other threads for locks: the process is about to end."""
+    _GIVEN_UP.set()
 
 
 def _expanded(path: str) -> Path:

@@ -9,7 +9,7 @@ from functools import partial
 from builder.model.lock import LockedPlatform
 from builder.model.package import Package
 from builder.packages.deb import recorded_deb, unpack_deb
-from builder.packages.store import Store
+from builder.packages.store import Store, give_up
 from builder.packages.wheel import recorded_wheel, unpack_wheel
 
 MAX_WORKERS = 4
@@ -29,19 +29,19 @@ def unpack(store: Store, locked: LockedPlatform, python: str | None) -> tuple[Pa
         steps += [partial(unpack_wheel, store, wheel, python) for wheel in locked.wheels]
     missing = [step for step, package in zip(steps, known, strict=True) if package is None]
     if missing:
-        with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool, given_up(store):
+        with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool, given_up():
             fresh = pool.map(_call, missing)
             known = [package or next(fresh) for package in known]
     return tuple(package for package in known if package is not None)
 
 
 @contextmanager
-def given_up(store: Store) -> Iterator[None]:
+def given_up() -> Iterator[None]:
     """Ctrl-C ends the workers too, whatever they wait for: the pool is not left before they have ended."""
     try:
         yield
     except KeyboardInterrupt:
-        store.give_up()
+        give_up()
         raise
 
 

@@ -49,7 +49,7 @@ _MALFORMED = (
     AssertionError,  # `installer` asserts on entry points without an object
     EOFError,
     KeyError,
-    NotImplementedError,
+    RuntimeError,  # `zipfile` where it doesn't know the compression, or is asked for a password
     ValueError,
 )
 

@@ -39,22 +39,23 @@ def stay(program: str, arguments: list[str]) -> Said:
 
 
 def fork(program: str, arguments: list[str]) -> Said:
-    pipes = {1: os.pipe(), 2: os.pipe()}
+    """Into files in memory: a pipe that nobody empties would hold a talkative program up."""
+    files = {1: os.memfd_create("stdout"), 2: os.memfd_create("stderr")}
     pid = os.fork()
     if pid == 0:
-        for stream, (_, writing) in pipes.items():
-            os.dup2(writing, stream)
+        for stream, file in files.items():
+            os.dup2(file, stream)
         code = call(program, arguments)
         sys.stdout.flush()
         os._exit(code & 0xFF)
-    for _, writing in pipes.values():
-        os.close(writing)
-    stdout, stderr = (everything(reading) for reading, _ in pipes.values())
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), stdout, stderr
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    stdout, stderr = (everything(file) for file in files.values())
+    return code, stdout, stderr
 
 
-def everything(pipe: int) -> str:
-    with os.fdopen(pipe, "rb") as file:
+def everything(number: int) -> str:
+    with os.fdopen(number, "rb") as file:
+        file.seek(0)
         return file.read().decode(errors="replace")
 
 

@@ -1,6 +1,6 @@
 """The suites' programs in the image's own Python: all in one start of it, begun with the session.
 
-An image has no byte code, so that an interpreter compiles what it loads at every start. Meanwhile the tests
+In an image without byte code an interpreter compiles what it loads at every start. Meanwhile the tests
 that ask the probe shell go on: most of their time passes outside of the container.
 """
 

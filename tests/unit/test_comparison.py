@@ -102,6 +102,7 @@ def test_everything_that_changed_is_told(written) -> None:
         entrypoint=("python3", "-m", "x"),
         env=(("PATH", "/usr/bin"), ("B", "2")),
         ports=("80/tcp",),
+        created=1_700_000_000,
         healthcheck=Healthcheck(command=("python3", "ok")),
     )
     data = compare(written("old", OLD), written("new", new, config), ("old", "new"))
@@ -123,6 +124,7 @@ def test_everything_that_changed_is_told(written) -> None:
         "+ variable B 2",
         "+ ports 80/tcp",
         "+ healthcheck python3 ok",
+        "~ created 1970-01-01T00:00:00Z -> 2023-11-14T22:13:20Z",
         "files",
         "+ app/y 0.0 kB",
         f"- {PACKAGES}/six-1.0.dist-info/RECORD 0.0 kB",

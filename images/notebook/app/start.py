@@ -58,7 +58,7 @@ def settings(token: str) -> dict[str, dict[str, Any]]:
             "allow_remote_access": True,  # by any name: the token decides, not the Host header
             "default_url": "/lab",
             "open_browser": False,
-            "root_dir": "/work",
+            "root_dir": "/workspace",
             "terminals_enabled": False,
         },
         "LabApp": {

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.program
 
 HERE = Path(__file__).parent
 TOKEN = (HERE / "state/run/secrets/jupyter/token").read_text().strip()
-WRITABLE = ["/home/jupyter", "/tmp", "/work"]
+WRITABLE = ["/home/jupyter", "/tmp", "/workspace"]
 DISABLED = json.loads((HERE.parent / "labconfig/page_config.json").read_text())["disabledExtensions"]
 
 ASK = """
@@ -165,7 +165,7 @@ pathlib.Path('own_module.py').unlink()
 
 @runs(OWN_MODULE)
 def test_a_notebook_imports_what_lies_beside_it(answer):
-    assert answer.split() == ["/work", "42"]
+    assert answer.split() == ["/workspace", "42"]
 
 
 SAVED = {"type": "file", "format": "text", "content": "kept"}
@@ -174,8 +174,8 @@ SAVED = {"type": "file", "format": "text", "content": "kept"}
 @asks(("PUT", "/api/contents/saved.txt", SAVED))
 def test_what_is_saved_lies_in_the_volume(answer, host):
     assert [status for status, _ in answer] == [201]
-    assert host.check_output("cat /work/saved.txt") == "kept"
-    assert host.mount_point("/work").exists
+    assert host.check_output("cat /workspace/saved.txt") == "kept"
+    assert host.mount_point("/workspace").exists
 
 
 def test_the_token_is_on_no_command_line_and_in_no_environment(host):

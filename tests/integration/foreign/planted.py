@@ -34,7 +34,9 @@ FAULTS: dict[str, Fault] = {
     "no-download-tools": Fault("", "usr/bin/curl downloads files"),
     "no-compilers": Fault("RUN cp /usr/bin/env /usr/bin/gcc-14", "usr/bin/gcc-14"),
     "no-debuggers": Fault("RUN cp /usr/bin/env /usr/bin/strace", "usr/bin/strace"),
-    "lean-tree": Fault("RUN mkdir -p /root/.cache && echo x > /root/.cache/x", "root/.cache is a cache"),
+    "lean-tree": Fault(
+        "RUN mkdir -p /var/cache/build && echo x > /var/cache/build/x", "var/cache/build is a cache"
+    ),
     "clean-logs": Fault("RUN echo x > /var/log/app.log", "var/log/app.log"),
     "interpreter-closure": Fault(
         "RUN printf '#!/usr/bin/ruby\\n' > /usr/local/bin/tool && chmod 755 /usr/local/bin/tool",

@@ -33,7 +33,7 @@ class Volumes:
 
     def mounts(self) -> list[Mount]:
         return [
-            Mount(source=self.work, target="/work", read_only=False),
+            Mount(source=self.work, target="/workspace", read_only=False),
             Mount(source=self.token_file.parent, target=TOKENS),
         ]
 
@@ -142,7 +142,7 @@ def test_a_browser_opens_the_notebook_and_runs_a_cell(
         container.exec(["python3", "-c", FORGET])
 
 
-FORGET = "import shutil; shutil.rmtree('/work/.ipynb_checkpoints')"
+FORGET = "import shutil; shutil.rmtree('/workspace/.ipynb_checkpoints')"
 """A folder of the image's user: whoever runs the tests may not be able to remove what is in it."""
 
 

@@ -8,14 +8,17 @@ import subprocess
 import tarfile
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from builder.errors import ArchiveError, EngineError
+from builder.image import docker_archive as docker_archive_module
 from builder.image.assemble import assemble
 from builder.image.docker_archive import docker_archive
 from builder.image.engine import Engine
+from builder.image.layers import plain_size
 from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import is_dead, session
 from builder.image.running import Mount, engine_arguments, trial_arguments
@@ -219,6 +222,32 @@ def test_the_stream_for_docker_load_is_an_archive_as_docker_saves_them(
     assert [layer.digest for layer in back.layers] == [
         layer.digest if packed else layer.diff_id for layer in made.layers
     ]
+
+
+def test_a_layer_whose_size_is_known_is_read_once(image, store, tmp_path, monkeypatch) -> None:
+    assemble(image, store, tmp_path / "oci", name="x")
+    stored, readings = find_image(tmp_path / "oci"), []
+    unpacked = docker_archive_module.unpacked
+
+    def counted(span, *rest, **named):
+        readings.append(span.name)
+        return unpacked(span, *rest, **named)
+
+    monkeypatch.setattr(docker_archive_module, "unpacked", counted)
+    twice = b"".join(docker_archive(stored, packed=False))
+    assert len(readings) == 2 * len(stored.layers)
+    once = b"".join(docker_archive(stored, packed=False, sizes=partial(plain_size, store)))
+    assert len(readings) == 3 * len(stored.layers)
+    assert once == twice
+
+
+def test_a_layer_of_another_size_than_it_was_said_to_have_is_told(image, store, tmp_path) -> None:
+    made = assemble(image, store, tmp_path / "oci", name="x")
+    span = find_image(tmp_path / "oci").layers[0]
+    right = plain_size(store, made.layers[0].digest)
+    with pytest.raises(ArchiveError) as error:
+        b"".join(docker_archive(find_image(tmp_path / "oci"), packed=False, sizes=lambda _digest: 7))
+    assert str(error.value) == f"{span.problem_prefix}: unpacks to {right} bytes instead of 7; build it again"
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -452,6 +452,30 @@ def test_a_lock_keeps_another_process_out_until_its_holder_is_killed(store: Stor
         pass
 
 
+LEAVING = """
+import threading
+def wait():
+    with store.writer() as writer:
+        writer.write(b"never stored")
+threading.Thread(target=wait).start()
+while not list((store.root / "temp").iterdir()):
+    pass
+{end}
+"""
+"""A thread that waits for a lock which somebody else holds, in a process that wants to end."""
+
+
+@pytest.mark.parametrize(
+    "end", ["", "from builder.packages.store import give_up\ngive_up()\n"], ids=["at the end", "interrupted"]
+)
+def test_a_thread_that_waits_for_a_lock_does_not_keep_its_process(store: Store, end: str) -> None:
+    with store.lock("blobs"), child(store, LEAVING.format(end=end)) as leaving:
+        _, said = leaving.communicate(timeout=60)
+    assert leaving.returncode == 0
+    assert "interrupted while waiting for another process" in said
+    assert list((store.root / "temp").iterdir()) == []
+
+
 def test_a_lock_is_free_after_a_failure(store: Store) -> None:
     with pytest.raises(KeyError), store.lock("layer"):
         raise KeyError

@@ -67,6 +67,13 @@ def test_all_are_run_in_one_start() -> None:
     assert shell.commands == 1
 
 
+def test_a_program_may_talk_as_much_as_it_likes() -> None:
+    """On both streams: more than a pipe holds."""
+    told = Program.of("import sys; sys.stderr.write('e' * 300_000); print('o' * 300_000)")
+    done = run_all(Shell(), sys.executable, [told])[told]
+    assert (done.code, len(done.stdout), len(done.stderr)) == (0, 300_001, 300_000)
+
+
 def test_what_stays_is_there_for_those_after_it() -> None:
     late, early = LOADED, Program.of(LOADED.text, "before")
     found = run_all(Shell(), sys.executable, [early, LOADS, late])

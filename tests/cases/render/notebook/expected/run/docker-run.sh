@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts temper/notebook:golden by its run contract; arguments go to the image's program.
 set -eu
-: "${WORK_FOLDER:?must name the folder for work}"
+: "${WORKSPACE_FOLDER:?must name the folder for workspace}"
 : "${RUN_SECRETS_JUPYTER_FOLDER:?must name the folder for run-secrets-jupyter}"
 exec docker run --rm --interactive \
   --name notebook \
@@ -12,7 +12,7 @@ exec docker run --rm --interactive \
   --security-opt no-new-privileges:true \
   --tmpfs /tmp:rw,nosuid,nodev,noexec,size=64m,uid=65532,gid=65532,mode=1777 \
   --tmpfs /home/jupyter:rw,nosuid,nodev,noexec,size=64m,uid=65532,gid=65532,mode=0700 \
-  --mount type=bind,target=/work,source="$WORK_FOLDER" \
+  --mount type=bind,target=/workspace,source="$WORKSPACE_FOLDER" \
   --mount type=bind,target=/run/secrets/jupyter,readonly,source="$RUN_SECRETS_JUPYTER_FOLDER" \
   --memory 512m \
   --memory-swap 512m \
