@@ -1,4 +1,4 @@
-"""What a mutant is."""
+"""What a mutant is, and how one is written down."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +11,8 @@ from builder.model.plan import Plan
 T = TypeVar("T")
 Break = Callable[[Image], Image]
 RunBreak = Callable[[Definition], Definition]
+HIDDEN = "no-shadowed-content"
+"""Fires too where something lies hidden in a layer below."""
 
 
 def unchanged(sound: T) -> T:
@@ -36,3 +38,16 @@ class Mutant:
 
     def __str__(self) -> str:
         return f"{self.control}: {self.name}"
+
+
+def mutant(control: str, name: str, break_: Break, message: str, **more: Any) -> Mutant:
+    return Mutant(control=control, name=name, break_=break_, message=message, **more)
+
+
+def both(*breaks: Break) -> Break:
+    def broken(image: Image) -> Image:
+        for break_ in breaks:
+            image = break_(image)
+        return image
+
+    return broken

@@ -12,8 +12,8 @@ from builder.model import gpu
 from builder.model.report import Outcome
 from builder.model.spec import GpuSpec
 from builder.model.tree import Entry
-from tests.unit.controls.gpu_mutants import COMPAT, soname
-from tests.unit.controls.gpu_mutants import gpu as with_gpu
+from tests.unit.controls.mutants.gpu import COMPAT, soname
+from tests.unit.controls.mutants.gpu import gpu as with_gpu
 from tests.unit.controls.sound import (
     contract,
     definition,

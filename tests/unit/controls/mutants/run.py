@@ -1,10 +1,9 @@
 """Mutants of the run contract: rendered run files that ask an engine for something else than they should."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from builder.model.definition import Definition, RenderedFile
-from tests.unit.controls.mutant import Mutant
+from tests.unit.controls.mutant import Mutant, RunBreak
 from tests.unit.controls.sound import set_config
 
 SCRIPT = "run/docker-run.sh"
@@ -12,8 +11,6 @@ COMPOSE = "run/compose.yaml"
 POD = "run/pod.yaml"
 CLUSTER = "run/kubernetes.yaml"
 QUADLET = "run/sample.container"
-
-RunBreak = Callable[[Definition], Definition]
 
 
 def edit(path: str, old: str, new: str) -> RunBreak:

@@ -6,10 +6,9 @@ from typing import Any
 
 from builder.model.plan import Plan
 from builder.model.spec import GpuSpec
-from tests.unit.controls.mutant import Mutant
+from tests.unit.controls.mutant import mutant
 from tests.unit.controls.sound import (
     GROUP,
-    Break,
     below,
     directory,
     drop,
@@ -24,10 +23,6 @@ from tests.unit.controls.sound import (
 COMPAT = "usr/local/cuda-13.0/compat"
 OWNED = ("owned-files",)
 LIBC = "usr/lib/x86_64-linux-gnu/libc.so.6"
-
-
-def mutant(control: str, name: str, break_: Break, message: str, **more: Any) -> Mutant:
-    return Mutant(control=control, name=name, break_=break_, message=message, **more)
 
 
 def gpu(vendor: Any, **more: Any) -> Callable[[Plan], Plan]:
