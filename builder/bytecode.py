@@ -1,10 +1,12 @@
 """The byte code of an image, compiled by its own Python: in a sandbox on this machine, or in a container."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
+from zipfile import ZipFile, ZipInfo
 
 from builder import sandbox
 from builder.compiling import PROGRAM, Run, in_container, in_sandbox
@@ -115,4 +117,25 @@ def needed(tree: Rootfs, program: Entry) -> list[Entry]:
         or (entry.kind is Kind.SYMLINK and "/" not in entry.path)
     ]
     code = Bytes(inside().read_bytes())
-    return [*found, Entry(path=PROGRAM, kind=Kind.FILE, mode=0o644, content=code)]
+    return [*zipped(found, version), Entry(path=PROGRAM, kind=Kind.FILE, mode=0o644, content=code)]
+
+
+def zipped(entries: Iterable[Entry], version: str) -> Iterator[Entry]:
+    """With the modules as one archive, which Python looks into by itself: laying out hundreds of small files
+    took five times as long as it takes to compile what has changed.
+    """
+    folder = f"usr/lib/python{version}/"
+    landmark = f"{folder}os.py"  # by which Python finds its folder
+    made = BytesIO()
+    with ZipFile(made, "w") as archive:
+        for entry in entries:
+            if not (entry.path.startswith(folder) and entry.path.endswith(".py")):
+                yield entry
+            elif entry.content is not None:
+                with entry.content.open() as stream:
+                    archive.writestr(ZipInfo(entry.path.removeprefix(folder)), stream.read())
+                if entry.path == landmark:
+                    yield entry
+    modules = Bytes(made.getvalue())
+    path = f"usr/lib/python{version.replace('.', '')}.zip"
+    yield Entry(path=path, kind=Kind.FILE, mode=0o644, content=modules)

@@ -4,6 +4,7 @@ import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
@@ -117,11 +118,17 @@ def test_only_the_interpreter_goes_into_the_sandbox() -> None:
         return Entry(path=path, kind=Kind.FILE, mode=mode, content=Bytes(b"x"), owner=owner)
 
     program = file("usr/bin/python3.13", minimal, 0o755)
-    tree = Rootfs().with_entries(
-        [program, file("usr/lib/python3.13/codecs.py", minimal), file("usr/local/bin/evil", other, 0o755)]
-    )
-    assert [entry.path for entry in needed(tree, program)] == [
+    modules = [file(f"usr/lib/python3.13/{name}.py", minimal) for name in ("codecs", "os", "re/__init__")]
+    tree = Rootfs().with_entries([program, *modules, file("usr/local/bin/evil", other, 0o755)])
+    found = {entry.path: entry for entry in needed(tree, program)}
+    assert list(found) == [
         "usr/bin/python3.13",
-        "usr/lib/python3.13/codecs.py",
+        "usr/lib/python3.13/os.py",
+        "usr/lib/python313.zip",
         "compile.py",
     ]
+    archive = found["usr/lib/python313.zip"].content
+    assert archive is not None
+    with archive.open() as stream, ZipFile(stream) as zipped:
+        assert zipped.namelist() == ["codecs.py", "os.py", "re/__init__.py"]
+        assert zipped.read("codecs.py") == b"x"
