@@ -126,6 +126,19 @@ class Peers:
         env = {**self.env, "DOCKER_BUILDKIT": "0"}
         return run(("docker", "build", *options, "context"), env=env, cwd=self.folder)
 
+    @property
+    def saved(self) -> Path:
+        return self.folder / "saved.tar"
+
+    def take_out(self, image: str) -> None:
+        """Of the engine, into an archive."""
+        self._docker("save", "--output", str(self.saved), image)
+        self.remove(image)
+
+    def load(self) -> Ran:
+        """What was taken out: the engine's own part of loading an image, and its client's."""
+        return run(("docker", "load", "--quiet", "--input", self.saved), env=self.env, cwd=self.folder)
+
     def remove(self, *images: str) -> None:
         """Whether they are there or not."""
         for image in images:

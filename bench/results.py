@@ -91,6 +91,7 @@ def goals(findings: Findings) -> list[Row]:
         _time(measured, subjects.ANEW, "the same, layers written and compressed anew"),
         _loaded(measured, subjects.LOADED_ANEW, "warm build loaded into Docker, image removed before"),
         _loaded(measured, subjects.LOADED_AGAIN, "the same, image already there"),
+        _time(measured, subjects.LOADED_ALONE, "`docker load` alone of the same image, removed before"),
         _time(
             measured,
             subjects.CHANGED,

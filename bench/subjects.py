@@ -16,6 +16,7 @@ UNCHANGED = "warm build of the server"
 CHANGED = "server with one file changed"
 LOADED_ANEW = "build and load, image removed"
 LOADED_AGAIN = "build and load, image there"
+LOADED_ALONE = "docker load alone, image removed"
 AUDIT = "temper audit"
 INSIDE = "audit stage"
 VERIFY = "temper verify"
@@ -84,6 +85,7 @@ def _loads(place: Place, peers: Peers) -> tuple[Subject, ...]:
             prepare=lambda: peers.remove(tag(IMAGE)),
         ),
         Subject(name=LOADED_AGAIN, measure=lambda: place.build(IMAGE, engine="auto")),
+        Subject(name=LOADED_ALONE, measure=peers.load, prepare=lambda: peers.take_out(tag(IMAGE))),
     )
 
 
