@@ -38,10 +38,17 @@ def table(rows: Rows, indent: str = "  ", right: Collection[int] = ()) -> str:
 
 
 def listing(workspace: "Workspace") -> dict[str, Any]:
-
+    """Raises `InputError` for the first file that is wrong."""
+    if clashes := workspace.clashes():
+        raise InputError(map(str, clashes))
     images = [
-        {"name": name, "description": parse_image(folder / "image.yaml").description, "path": str(folder)}
-        for name, folder in sorted(workspace.images().items())
+        {
+            "name": name,
+            "description": parse_image(source.path, source.variant).description,
+            "path": str(source.folder),
+            "variant-of": source.folder.name if source.variant else None,
+        }
+        for name, source in workspace.images().items()
     ]
     profiles = []
     for name, path in sorted(workspace.profiles().items()):
@@ -51,20 +58,27 @@ def listing(workspace: "Workspace") -> dict[str, Any]:
 
 
 def listing_text(listing: dict[str, Any]) -> str:
-    images = [(row["name"], row["description"]) for row in listing["images"]]
+    images = [
+        (row["name"], row["description"] + _aside("variant of", row["variant-of"]))
+        for row in listing["images"]
+    ]
     profiles = [
-        (row["name"], row["title"] + (f" (extends {row['extends']})" if row["extends"] else ""))
-        for row in listing["profiles"]
+        (row["name"], row["title"] + _aside("extends", row["extends"])) for row in listing["profiles"]
     ]
     return "\n".join(["images", table(images), "profiles", table(profiles)])
+
+
+def _aside(what: str, name: str | None) -> str:
+    return f" ({what} {name})" if name else ""
 
 
 def plan_data(plan: Plan) -> dict[str, Any]:
     return {
         "image": plan.image,
+        "variant-of": plan.variant_of or None,
         "profile": plan.profile,
         "extends": list(plan.chain[1:]),
-        "spec": plan.spec.model_dump(mode="json", by_alias=True),
+        "spec": plan.spec.model_dump(mode="json", by_alias=True, exclude={"variants"}),
         "packages": [{"name": item.name, "asked-by": item.asked_by} for item in plan.packages],
         "controls": [
             {
@@ -86,6 +100,7 @@ def plan_text(plan: Plan) -> str:
     spec = plan.spec
     head: Rows = [
         ("image", f"{plan.image}: {spec.description}"),
+        *([("variant", f"{plan.variant} of {plan.variant_of}")] if plan.variant else []),
         ("profile", " -> ".join(plan.chain)),
         ("base", spec.base),
         ("platforms", ", ".join(spec.platforms)),

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from builder.config.chain import Link, complete
+from builder.config.merging import merged
 from builder.config.parse import validated
 from builder.config.problems import Location, Problem, suggested
 from builder.config.wording import problem_of
@@ -92,15 +93,6 @@ def _wished(before: _Wish, link: Link, value: Any) -> _Wish:
     if before.off is not None:
         return _Wish(parameters=parameters, links=(link,))
     return replace(before, parameters=merged(before.parameters, parameters), links=(link, *before.links))
-
-
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key; anything else of `above` replaces what stood there."""
-    result = dict(below)
-    for key, value in above.items():
-        old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return result
 
 
 def _planned(

@@ -68,13 +68,16 @@ class Document:
     texts: dict[Location, str] = field(default_factory=dict)
     """Unquoted values as they were written: `3.10`."""
     problems: list[Problem] = field(default_factory=list)
+    roots: dict[Location, Location] = field(default_factory=dict)
+    """Where in the file a value's place begins, for those that a variant says."""
 
     def problem(self, at: Location, text: str) -> Problem:
         """At the nearest line that is known."""
         place = at
         while place and place not in self.lines:
             place = place[:-1]
-        return Problem(path=self.path, line=self.lines.get(place, 1), at=at, text=text)
+        root = self.roots.get(place, ())
+        return Problem(path=self.path, line=self.lines.get(place, 1), at=at, text=text, root=root)
 
 
 def read(path: Path) -> Document:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from builder.config.document import Document, read
 from builder.config.problems import Location, Problem
+from builder.config.variants import varied
 from builder.config.wording import MISSING, problem_of
 from builder.errors import InputError
 from builder.model.profile import Profile
@@ -33,9 +34,11 @@ class Parsed(Generic[M]):
     problems: tuple[Problem, ...]
 
 
-def parse_image(path: Path) -> ImageSpec:
+def parse_image(path: Path, variant: str = "") -> ImageSpec:
     """Raises `InputError` with every problem of form. Whether the files exist is `make_plan`'s to say."""
-    return _sound(parsed(path, ImageSpec))
+    result = parsed(path, ImageSpec)
+    found = _sound(result)
+    return _sound(understood(varied(result.document, variant), ImageSpec)) if variant else found
 
 
 def parse_profile(path: Path) -> Profile:
@@ -50,7 +53,10 @@ def _sound(result: Parsed[M]) -> M:
 
 
 def parsed(path: Path, model: type[M]) -> Parsed[M]:
-    document = read(path)
+    return understood(read(path), model)
+
+
+def understood(document: Document, model: type[M]) -> Parsed[M]:
     if not document.readable:
         return Parsed(document=document, value=None, problems=tuple(document.problems))
     if document.data is None:

@@ -1,17 +1,19 @@
 """Image + profile -> plan: all defaults filled in, every conflict refused, every problem told at once."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from builder.config.asked import Catalogue, ask, run_settings
 from builder.config.chain import Link, find_chain
 from builder.config.check import conflicts
-from builder.config.parse import Parsed, in_order, news, parsed
+from builder.config.parse import Parsed, in_order, news, parsed, understood
 from builder.config.problems import Problem
 from builder.config.seccomp import seccomp_text
+from builder.config.variants import VARIANTS, varied, written_variants
 from builder.config.waivers import effective_waivers
-from builder.config.workspace import Workspace
+from builder.config.workspace import LONGEST_NAME, Source, Workspace
 from builder.errors import InputError
 from builder.model import gpu
 from builder.model.plan import ForeignPlan, PackageRequest, Plan
@@ -29,25 +31,26 @@ def make_plan(
 
     Raises `InputError` with all problems of image.yaml, then of the profile, then of what it extends.
     """
-    folder, image_problems, sheet = _image(workspace, image)
+    source, image_problems, sheet = _image(workspace, image)
     links, profile_problems = _chain(workspace, profile)
     asked = ask(links, catalogue)
     waivers, wrong = effective_waivers(links, catalogue, today)
     problems = [*image_problems, *profile_problems, *_per_file(links, [*asked.problems, *wrong])]
-    if problems or folder is None or sheet is None:
+    if problems or source is None or sheet is None:
         raise InputError(problems)
     return Plan(
         image=image,
         profile=profile,
         chain=tuple(link.name for link in links),
+        variant=source.variant,
         spec=sheet,
-        folder=folder,
+        folder=source.folder,
         packages=_requests(sheet, links),
         controls=asked.controls,
         switched_off=asked.switched_off,
         run=run_settings(links, gpu.run_defaults(sheet)),
         waivers=waivers,
-        seccomp=seccomp_text(folder / sheet.seccomp) if sheet.seccomp else "",
+        seccomp=seccomp_text(source.folder / sheet.seccomp) if sheet.seccomp else "",
     )
 
 
@@ -77,13 +80,33 @@ def lock_profile(plan: Plan) -> str | None:
     return plan.profile if adds else None
 
 
-def _image(workspace: Workspace, name: str) -> tuple[Path | None, list[str], ImageSpec | None]:
+def _image(workspace: Workspace, name: str) -> tuple[Source | None, list[str], ImageSpec | None]:
+    """Every problem of the file, whichever of its images is wanted."""
     try:
-        folder = workspace.image(name)
+        source = workspace.image(name)
     except InputError as error:
         return None, list(error.problems), None
-    result = parsed(folder / "image.yaml", ImageSpec)
-    return folder, [str(problem) for problem in _image_problems(result, folder)], result.value
+    result = parsed(source.path, ImageSpec)
+    sheets = {"": result, **_variants(result)}
+    problems = [*_of_all(sheets, source.folder), *_idle(source.folder.name, sheets), *workspace.clashes(name)]
+    found = sheets[source.variant].value if source.variant in sheets else None
+    return source, [str(problem) for problem in in_order(problems)], found
+
+
+def _variants(result: Parsed[ImageSpec]) -> dict[str, Parsed[ImageSpec]]:
+    names = written_variants(result.document)
+    return {name: understood(varied(result.document, name), ImageSpec) for name in names}
+
+
+def _of_all(sheets: Mapping[str, Parsed[ImageSpec]], folder: Path) -> Iterator[Problem]:
+    """What is wrong with the image is so with each variant, and told once."""
+    told: set[Problem] = set()
+    for name, sheet in sheets.items():
+        for problem in _image_problems(sheet, folder):
+            if problem not in told:
+                told.add(problem)
+                hidden = name and not problem.root  # the line itself is sound
+                yield replace(problem, text=f"in variant '{name}': {problem.text}") if hidden else problem
 
 
 def _image_problems(result: Parsed[ImageSpec], folder: Path) -> tuple[Problem, ...]:
@@ -91,6 +114,20 @@ def _image_problems(result: Parsed[ImageSpec], folder: Path) -> tuple[Problem, .
         return result.problems
     further = conflicts(result.value, result.document, folder)
     return in_order([*result.problems, *news(further, result.problems)])
+
+
+def _idle(image: str, sheets: Mapping[str, Parsed[ImageSpec]]) -> Iterator[Problem]:
+    """Variants that nobody needs, and those whose image can't be called so."""
+    whole = sheets[""].value
+    for name, sheet in sheets.items():
+        if not name or whole is None or sheet.value is None:
+            continue
+        if not sheet.problems and sheet.value == whole.model_copy(update={"variants": {}}):
+            text = f"changes nothing of '{image}'; write what is different, or remove it"
+            yield sheets[""].document.problem((VARIANTS, name), text)
+        if len(full := f"{image}-{name}") > LONGEST_NAME:
+            text = f"its image '{full}' has {len(full)} characters, {LONGEST_NAME} is the most; shorten it"
+            yield sheets[""].document.problem((VARIANTS, name), text)
 
 
 def _chain(workspace: Workspace, name: str) -> tuple[tuple[Link, ...], list[str]]:

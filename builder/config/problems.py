@@ -18,10 +18,12 @@ class Problem:
     at: Location
     text: str
     """What is wrong; what to do."""
+    root: Location = ()
+    """Where in the file `at` begins: `("variants", "jit")` for what a variant says."""
 
     def __str__(self) -> str:
         place = f"{shown(self.path)}:{self.line}" if self.line else shown(self.path)
-        return ": ".join(part for part in (place, spelt(self.at), self.text) if part)
+        return ": ".join(part for part in (place, spelt((*self.root, *self.at)), self.text) if part)
 
     def within(self, at: Location) -> bool:
         return self.at[: len(at)] == at

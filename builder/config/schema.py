@@ -25,7 +25,30 @@ def image_schema() -> dict[str, Any]:
     found = _headed(ImageSpec, "image.yaml")
     words = {"type": "array", "items": {"type": "string"}, "minItems": 1}
     found["properties"]["healthcheck"] = {"anyOf": [words, found["properties"]["healthcheck"]]}
+    variants = found["properties"]["variants"]
+    [name] = variants["patternProperties"]
+    variants["patternProperties"] = {name: {"$ref": "#/$defs/Variant"}}
+    variants["additionalProperties"] = False
+    found["$defs"]["Variant"] = variant_schema(found)
     return found
+
+
+def variant_schema(image: dict[str, Any]) -> dict[str, Any]:
+    """The same keys, of which none is required, nor inside of mappings, which are merged key by key."""
+    keys = {key: part for key, part in image["properties"].items() if key != "variants"}
+    return _partial({"type": "object", "additionalProperties": False, "properties": keys}, image["$defs"])
+
+
+def _partial(part: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
+    """Lists are replaced as a whole, so that their items stay complete."""
+    name = part.get("$ref", "").rpartition("/")[2]
+    found = {**defs.get(name, {}), **{key: value for key, value in part.items() if key != "$ref"}}
+    kept = {key: value for key, value in found.items() if key not in ("required", "default")}
+    if "properties" in kept:
+        kept["properties"] = {key: _partial(value, defs) for key, value in kept["properties"].items()}
+    if "anyOf" in kept:
+        kept["anyOf"] = [_partial(choice, defs) for choice in kept["anyOf"]]
+    return kept
 
 
 def profile_schema(catalogue: Mapping[str, AnyControl]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ FORMS = {
     r"^1[23]$": 'a CUDA version; write "12" or "13", the major alone',
     r"^SIG[A-Z0-9]+$": "a signal; write its full name, such as 'SIGTERM'",
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "the name of a network; write letters, digits and '_', '.' or '-'",
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": "the name of a variant; write lower-case letters, digits and '-'",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "an environment variable's name; write letters, digits and '_'",
 }
 """The models' patterns -> what they stand for; a test holds that each pattern is here."""

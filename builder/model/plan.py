@@ -45,6 +45,8 @@ class Plan:
     profile: str
     chain: tuple[str, ...]
     """The profile and what it extends, nearest first: `("hardened", "baseline")`."""
+    variant: str = ""
+    """Which of those in image.yaml it is; empty for the image itself."""
     spec: ImageSpec
     folder: Path
     """Where image.yaml stands; `files` and `certificates` are relative to it."""
@@ -56,6 +58,11 @@ class Plan:
     waivers: tuple[Waiver, ...]
     seccomp: str = ""
     """The text of the image's seccomp profile; empty where it has none."""
+
+    @property
+    def variant_of(self) -> str:
+        """The image whose variant this is; empty where it is none."""
+        return self.folder.name if self.variant else ""
 
     def control(self, key: str) -> PlannedControl | None:
         return next((control for control in self.controls if control.key == key), None)

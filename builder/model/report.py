@@ -100,6 +100,8 @@ class Report(Strict):
 
     schema_version: int = 1
     image: str
+    variant_of: str = ""
+    """The image whose image.yaml has it as a variant; empty where it is none."""
     foreign: bool = False
     """Others built it: there is no image.yaml, and what is to be done is said without one."""
     profile: str

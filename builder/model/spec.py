@@ -25,6 +25,7 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/([^/\x00]+(/[^/\x00]+)*)?$"), Af
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*[kmg]$")]
 """A size in bytes with a unit: `64m`, `2g` (powers of 1024, as Docker reads them)."""
 Seconds = Annotated[int, Field(gt=0, le=3600)]
+VariantName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 Platform = Literal["linux/amd64", "linux/arm64"]
@@ -123,3 +124,6 @@ class ImageSpec(Strict):
     """A seccomp profile fitted to the program, relative to image.yaml; the engine's default one without."""
     stop_signal: Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$")] = "SIGTERM"
     platforms: Annotated[tuple[Platform, ...], BeforeValidator(as_tuple), Field(min_length=1)] = PLATFORMS
+    variants: dict[VariantName, dict[str, Any]] = {}
+    """Images of their own that share this folder: name -> what differs. Variant `jit` of image `torch` is the
+    image `torch-jit`. Mappings are merged key by key; lists and single values are replaced."""

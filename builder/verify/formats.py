@@ -95,7 +95,8 @@ def result(report: Report, control: ControlResult, number: int, text: str, path:
 
 def location(report: Report, path: str) -> dict[str, Any]:
     """The path inside the image; of the image as a whole, what it was made of, where that is ours."""
-    whole = quote(report.image) if report.foreign else f"images/{report.image}/image.yaml"
+    described = report.variant_of or report.image
+    whole = quote(report.image) if report.foreign else f"images/{described}/image.yaml"
     uri = quote(path) if path else whole
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}
 

@@ -35,6 +35,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
     by_key = {audited.key: audited for audited in audits}
     return Report(
         image=plan.image,
+        variant_of=plan.variant_of if isinstance(plan, Plan) else "",
         foreign=isinstance(plan, ForeignPlan),
         profile=plan.profile,
         platform=image.config.platform,

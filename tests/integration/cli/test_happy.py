@@ -38,6 +38,7 @@ def test_list_as_json(desk: Desk) -> None:
         "name": "app",
         "description": "A test's application",
         "path": str(desk.work / "images/app"),
+        "variant-of": None,
     }
     assert {
         "name": "bank",

@@ -24,6 +24,7 @@ OURS = (
     "temper/python:dev",
     "temper/onnx-inference:hardened",
     "temper/cuda-runtime:hardened",
+    "temper/cuda-runtime-12:hardened",
     "temper/notebook:hardened",
     "temper/bookworm:hardened",
     "temper/teller:company",

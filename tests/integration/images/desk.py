@@ -57,6 +57,11 @@ class Desk:
         return make_contract(plan, f"temper/{image}:{profile}", user)
 
     def lock(self, image: str) -> Path:
+        found = Workspace((self.folder,), self.folder)
+        return found.lock_path(image) if image in found.images() else self.built_in_lock(image)
+
+    def built_in_lock(self, image: str) -> Path:
+        """Where this folder has that of an image which it has not itself."""
         return self.folder / "images" / image / "image.lock.json"
 
 

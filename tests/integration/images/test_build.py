@@ -4,13 +4,14 @@ import json
 
 import pytest
 
+from builder.config.workspace import Workspace
 from builder.image.engine import Engine
 from builder.model.report import Report
 from tests.integration.images.desk import Build, Desk, failures, live_checks
 
 pytestmark = pytest.mark.network
 
-IMAGES = ("python", "onnx-inference", "cuda-runtime", "notebook")
+IMAGES = ("python", "onnx-inference", "cuda-runtime", "cuda-runtime-12", "notebook")
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -43,7 +44,7 @@ def test_of_a_server_only_what_this_machine_lacks_is_not_run(engine: Engine, bui
 @pytest.mark.docker
 @pytest.mark.parametrize("image", IMAGES)
 def test_the_image_s_own_tests_ran(engine: Engine, desk: Desk, build: Build, image: str) -> None:
-    [suite] = (desk.folder / "images" / image / "tests").glob("test_*.py")
+    [suite] = (Workspace.here(desk.folder).image(image).folder / "tests").glob("test_*.py")
     name = suite.stem.removeprefix("test_")
     assert [check for check in live_checks(build(image).report) if check["name"].startswith(f"{name}: ")]
 

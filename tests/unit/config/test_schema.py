@@ -38,6 +38,16 @@ def test_built_in_files_fit() -> None:
         assert problems("profile", path, controls=False) == []
 
 
+def test_editors_know_that_a_variant_says_only_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "image.yaml"
+    image = "description: x\nbase: debian/trixie\nentrypoint: [a]\npython: {version: '3.13'}\n"
+    path.write_text(image + "variants:\n  b: {python: {bytecode: true}, healthcheck: {interval: 9}}\n")
+    assert problems("image", path) == []
+    for wrong in ("B: {ports: [1]}", "b: {files: [{source: a/}]}", "b: {prots: [1]}", "b: {variants: {}}"):
+        path.write_text(f"{image}variants:\n  {wrong}\n")
+        assert len(problems("image", path)) == 1, wrong
+
+
 @pytest.mark.parametrize("case", ["unknown-keys", "wrong-types", "wrong-values"])
 def test_editors_refuse_what_temper_refuses(case: str) -> None:
     assert problems("image", CASES / case / "images/app/image.yaml")

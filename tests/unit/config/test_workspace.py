@@ -4,7 +4,7 @@ import pytest
 
 from builder import resources
 from builder.config import workspace as rooms
-from builder.config.workspace import Workspace
+from builder.config.workspace import Source, Workspace
 from builder.errors import InputError, ToolError
 
 
@@ -43,7 +43,7 @@ def built_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_folder_without_images_or_profiles_sees_what_is_built_in(own: Path, built_in: Path) -> None:
     here = Workspace.here(own)
     assert here.folders == (built_in,)
-    assert here.images() == {"python": built_in / "images" / "python"}
+    assert here.images() == {"python": Source(folder=built_in / "images" / "python")}
     assert here.profiles() == {"hardened": built_in / "profiles" / "hardened.yaml"}
 
 
@@ -53,7 +53,10 @@ def test_own_folder_comes_first_and_says_what_it_hides(
     app, hardened = image(own, "app"), profile(own, "hardened")
     here = Workspace.here(own)
     assert here.folders == (own, built_in)
-    assert here.images() == {"app": app, "python": built_in / "images" / "python"}
+    assert here.images() == {
+        "app": Source(folder=app),
+        "python": Source(folder=built_in / "images" / "python"),
+    }
     assert here.profile("hardened") == hardened
     monkeypatch.chdir(own)
     assert [str(each) for each in here.overridden()] == [
@@ -86,7 +89,7 @@ def test_lock_is_read_from_the_working_directory_first(own: Path, built_in: Path
 
 def test_folder_that_holds_only_locks_is_no_image(own: Path, built_in: Path) -> None:
     (own / "images" / "python").mkdir(parents=True)
-    assert Workspace.here(own).image("python") == built_in / "images" / "python"
+    assert Workspace.here(own).image("python").folder == built_in / "images" / "python"
 
 
 def test_lock_of_an_own_image_stands_beside_it(own: Path, built_in: Path) -> None:

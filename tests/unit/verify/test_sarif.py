@@ -50,6 +50,18 @@ def test_it_is_what_the_published_schema_says(name: str) -> None:
     Sarif.model_validate(log(REPORTS[name]()))
 
 
+def test_findings_of_a_variant_stand_in_the_image_that_it_is_a_variant_of() -> None:
+    plain = Parts().report()
+    varied = plain.model_copy(update={"image": "probe-jit", "variant_of": "probe"})
+    assert uris(varied) == uris(plain)
+    assert "images/probe/image.yaml" in uris(plain)
+
+
+def uris(report: Report) -> list[str]:
+    places = [place for one in log(report)["runs"][0]["results"] for place in one["locations"]]
+    return [place["physicalLocation"]["artifactLocation"]["uri"] for place in places]
+
+
 def without_version(data: dict[str, Any]) -> None:
     del data["version"]
 
