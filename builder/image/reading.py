@@ -13,10 +13,12 @@ from builder.image.config import layer_names, parse_config, parse_history
 from builder.image.contents import Budget, keeper
 from builder.image.documents import Config, parse
 from builder.image.flatten import Merged, own_tree, parse_change
+from builder.image.hashing import Hashing
 from builder.image.memory import Held, Memory
+from builder.image.packed_stream import PackedStream
 from builder.image.plain_stream import PlainStream
 from builder.image.stored import Stored
-from builder.image.streams import LayerStream, Span, packing_of
+from builder.image.streams import Packing, Span, packing_of
 from builder.model.image import Image, Layer
 from builder.model.tree import Owner
 from builder.rootfs.archive import Room, read_layer
@@ -33,23 +35,34 @@ def read_image(stored: Stored, memory: Memory | None = None) -> Image:
             f"{stored.image_id}: the config names {len(data.diff_ids)} layers, "
             f"the manifest {len(stored.layers)}"
         )
-    names = layer_names(data)
-    shared = _Shared(memory)
-    layers = []
     with _no_collection():
-        for number, (span, diff_id) in enumerate(zip(stored.layers, data.diff_ids, strict=True)):
-            name = names[number] if number < len(names) and names[number] else f"layer {number + 1}"
-            layers.append(shared.read(span, diff_id, name))
+        owners = _owners(data, len(stored.layers))
+        known = [
+            memory.recall(*one) if memory is not None else None
+            for one in zip(stored.layers, owners, strict=True)
+        ]
+        with Hashing(
+            span for span, held in zip(stored.layers, known, strict=True) if held is None
+        ) as hashing:
+            shared = _Shared(hashing, memory)
+            told = zip(stored.layers, data.diff_ids, owners, known, strict=True)
+            layers = tuple([shared.layer(*one) for one in told])
         tree = shared.merged.tree()
     return Image(
         rootfs=tree,
         config=parse_config(data),
-        layers=tuple(layers),
+        layers=layers,
         history=parse_history(data),
         digest=stored.manifest,
         size=sum(span.size for span in stored.layers),
         annotations=stored.annotations,
     )
+
+
+def _owners(data: Config, count: int) -> list[Owner]:
+    """By the steps that made the layers, as far as the history tells."""
+    names = (*layer_names(data), *[""] * count)[:count]
+    return [Owner(kind="layer", name=name or f"layer {number}") for number, name in enumerate(names, 1)]
 
 
 @contextmanager
@@ -68,34 +81,28 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def layer_stream(span: Span) -> LayerStream | PlainStream:
-    return PlainStream(span) if packing_of(span).kind == "none" else LayerStream(span)
-
-
 class _Shared:
     """What the layers of one image have in common."""
 
-    def __init__(self, memory: Memory | None) -> None:
+    def __init__(self, hashing: Hashing, memory: Memory | None) -> None:
         self.merged = Merged()
+        self._hashing = hashing
         self._memory = memory
         self._budget = Budget()
         self._room = Room()
 
-    def read(self, span: Span, diff_id: str, name: str) -> Layer:
-        owner = Owner(kind="layer", name=name)
-        held = self._memory.recall(span, owner) if self._memory is not None else None
-        known = held is not None
-        if held is None:
-            held = self._stream(span, owner)
+    def layer(self, span: Span, diff_id: str, owner: Owner, known: Held | None) -> Layer:
+        """Put on top of those before it."""
+        held = known or self._read(span, owner)
         if held.diff_id != diff_id:
             raise ArchiveError(
                 f"{span.problem_prefix}: unpacks to {held.diff_id}, though the config says {diff_id}"
             )
-        if self._memory is not None and not known and not self._borrows(held):
+        if self._memory is not None and known is None and not self._borrows(held):
             self._memory.keep(span, held)
         change = parse_change(held.entries)
         return Layer(
-            name=name,
+            name=owner.name,
             whiteouts=self.merged.apply(change),
             rootfs=own_tree(change),
             digest=held.digest,
@@ -104,10 +111,11 @@ class _Shared:
             problems=held.problems,
         )
 
-    def _stream(self, span: Span, owner: Owner) -> Held:
-        """Reads the blob from its first byte to its last."""
-        with layer_stream(span) as stream:
-            keep = keeper(span, stream.packing, self._budget, hashed=self._memory is not None)
+    def _read(self, span: Span, owner: Owner) -> Held:
+        """The blob from its first byte to its last."""
+        packing = packing_of(span)
+        with self._stream(span, packing) as stream:
+            keep = keeper(span, packing, self._budget, hashed=self._memory is not None)
             entries, problems = read_layer(
                 cast(BinaryIO, stream), span.problem_prefix, owner, keep, self.merged.entries, self._room
             )
@@ -116,7 +124,12 @@ class _Shared:
             raise ArchiveError(
                 f"{span.problem_prefix}: is damaged: its bytes are {digest}; build the image again"
             )
-        return Held(entries=entries, digest=digest, diff_id=plain, packing=stream.packing, problems=problems)
+        return Held(entries=entries, digest=digest, diff_id=plain, packing=packing, problems=problems)
+
+    def _stream(self, span: Span, packing: Packing) -> PackedStream | PlainStream:
+        if packing.kind == "none":
+            return PlainStream(span, self._hashing)
+        return PackedStream(span, packing, self._hashing)
 
     def _borrows(self, held: Held) -> bool:
         """Whether hard links of it lead to files of the layers below."""

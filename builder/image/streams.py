@@ -1,6 +1,5 @@
-"""A layer's blob read forwards once: decompressed, and hashed on both sides of the compression."""
+"""A layer's blob where it lies, and what it holds uncompressed, read forwards."""
 
-import hashlib
 import io
 from bisect import bisect_right
 from collections.abc import Generator, Iterator
@@ -13,7 +12,6 @@ import zstandard
 from isal import isal_zlib
 
 from builder.errors import ArchiveError
-from builder.image.ahead import ahead
 
 CHUNK = 1 << 18
 """Compressed bytes that are read at a time."""
@@ -93,13 +91,14 @@ def unpacked(span: Span, packing: Packing, skip: int = 0, digest: Any = None) ->
     there is a difference."""
     if packing.kind == "none":
         return span.chunks(skip, PIECE)
-    chunks = _hashed(span.chunks(skip), digest)
+    chunks = hashed(span.chunks(skip), digest)
     if packing.kind == "gzip":
         return _gunzip(chunks, span, packing if skip == 0 else Packing(kind="gzip"))
     return _unzstd(chunks, span)
 
 
-def _hashed(chunks: Generator[bytes, None, None], digest: Any) -> Generator[bytes, None, None]:
+def hashed(chunks: Generator[bytes, None, None], digest: Any) -> Generator[bytes, None, None]:
+    """The same chunks, after `digest` was fed with each; as they are where there is none."""
     with closing(chunks):
         for chunk in chunks:
             if digest is not None:
@@ -171,69 +170,3 @@ def _unzstd(chunks: Generator[bytes, None, None], span: Span) -> Generator[bytes
             yield piece
     except zstandard.ZstdError:
         raise ArchiveError(f"{span.problem_prefix}: {_DAMAGED}") from None
-
-
-class LayerStream(io.RawIOBase):
-    """A layer's tar, read forwards; `finish()` reads what is left and tells both digests.
-
-    Raises `ArchiveError` where the tar becomes endlessly larger than its blob.
-    """
-
-    def __init__(self, span: Span) -> None:
-        self.packing = packing_of(span)
-        self._span = span
-        self._limit = max(HARMLESS, RATIO * span.size)
-        self._passed = 0
-        self._packed = hashlib.sha256()
-        self._plain = hashlib.sha256()
-        self._pieces = self._work(span)
-        self._piece = b""
-        self._at = 0
-
-    def _work(self, span: Span) -> Generator[bytes, None, None]:
-        """Decompressing and hashing leave the interpreter, which looks at the members in the meantime."""
-        packed = None if self.packing.kind == "none" else self._packed
-        return ahead(_hashed(ahead(unpacked(span, self.packing, digest=packed)), self._plain))
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes, fewer only where the next piece begins; empty at the end."""
-        at = self._at
-        if at == len(self._piece):
-            if not self._advance():
-                return b""
-            at = 0
-        data = self._piece[at : at + size] if size >= 0 else self._piece[at:]
-        self._at = at + len(data)
-        return data
-
-    def skip(self, size: int) -> int:
-        """Passes over up to `size` bytes; tells how many, 0 only at the end."""
-        if self._at == len(self._piece) and not self._advance():
-            return 0
-        passed = min(size, len(self._piece) - self._at)
-        self._at += passed
-        return passed
-
-    def _advance(self) -> bool:
-        self._piece, self._at = next(self._pieces, b""), 0
-        self._passed += len(self._piece)
-        if self._passed > self._limit:
-            raise ArchiveError(
-                f"{self._span.problem_prefix}: unpacks to more than {self._limit} bytes "
-                f"though it has only {self._span.size}, as no layer does that serves a purpose"
-            )
-        return bool(self._piece)
-
-    def finish(self) -> tuple[str, str]:
-        """`sha256:...` of the blob, and of the tar."""
-        while self._advance():
-            pass
-        packed = self._plain if self.packing.kind == "none" else self._packed
-        return f"sha256:{packed.hexdigest()}", f"sha256:{self._plain.hexdigest()}"
-
-    def close(self) -> None:
-        self._pieces.close()
-        super().close()

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from builder.errors import ArchiveError, InputError
-from builder.image import streams
+from builder.image import packed_stream
 from builder.image.layout import read_archive, read_layout
 from builder.model.tree import Entry, Kind, Rootfs
 from builder.rootfs import archive
@@ -41,7 +41,7 @@ def test_a_layer_that_is_cut_off_names_the_layer_and_the_entry(tmp_path: Path) -
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
 def test_a_bomb_is_stopped_before_it_has_unpacked(tmp_path: Path, monkeypatch, pack) -> None:
-    monkeypatch.setattr(streams, "HARMLESS", 1 << 20)
+    monkeypatch.setattr(packed_stream, "HARMLESS", 1 << 20)
     bomb = pack(tar_of({"zeros": bytes(64 << 20)}))
     limit = max(1 << 20, 200 * len(bomb))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -13,8 +13,10 @@ import pytest
 from builder.errors import ArchiveError
 from builder.image import memory, reading
 from builder.image.assemble import assemble
+from builder.image.hashing import Hashing
 from builder.image.layout import read_layout
 from builder.image.memory import Memory, kind
+from builder.image.streams import Packing, Span
 from builder.model.image import Image
 from builder.model.tree import Bytes, Content, Entry, Facts, Owner
 from builder.packages.store import Store
@@ -36,12 +38,12 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The blobs that are read from their first byte to their last."""
     read: list[str] = []
 
-    class Counting(reading.LayerStream):
-        def __init__(self, span: reading.Span) -> None:
+    class Counting(reading.PackedStream):
+        def __init__(self, span: Span, packing: Packing, hashing: Hashing) -> None:
             read.append(span.name)
-            super().__init__(span)
+            super().__init__(span, packing, hashing)
 
-    monkeypatch.setattr(reading, "LayerStream", Counting)
+    monkeypatch.setattr(reading, "PackedStream", Counting)
     return read
 
 
