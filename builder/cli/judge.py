@@ -85,8 +85,8 @@ def harden(
     REFERENCE is as for `audit`. Config, entrypoint, volumes and working directory stay; what was changed is
     listed for each control, and what is left to do for a person.
     """
-    from builder.foreign import Options
-    from builder.foreign import harden as run
+    from builder.hardening import Options
+    from builder.hardening import harden as run
     from builder.verify.text import changes_text
 
     if options["dry_run"] and options["tag"]:
