@@ -6,7 +6,6 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
-from zipfile import ZipFile, ZipInfo
 
 from builder import sandbox
 from builder.compiling import PROGRAM, Run, in_container, in_sandbox
@@ -124,6 +123,8 @@ def zipped(entries: Iterable[Entry], version: str) -> Iterator[Entry]:
     """With the modules as one archive, which Python looks into by itself: laying out hundreds of small files
     took five times as long as it takes to compile what has changed.
     """
+    from zipfile import ZipFile, ZipInfo  # noqa: PLC0415 - most builds find all byte code in the store
+
     folder = f"usr/lib/python{version}/"
     landmark = f"{folder}os.py"  # by which Python finds its folder
     made = BytesIO()

@@ -1,8 +1,10 @@
-"""What makes a short-lived process answer sooner."""
+"""What makes a short-lived process answer sooner, and end when it is told to."""
 
 import gc
 import importlib
+import signal
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +23,24 @@ def hasten() -> None:
     gc.set_threshold(THRESHOLD, 20, 20)
     if SELDOM not in sys.modules:
         sys.modules[SELDOM] = importlib.metadata = Later(SELDOM)
+
+
+def heed_interrupts() -> None:
+    """A polite kill is like Ctrl-C. And neither is lost: Python drops one that hits a destructor or the
+    callback of a weak reference, and goes on as if nothing had been said. Here it comes again."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.unraisablehook = _unraisable
+
+
+def _unraisable(dropped: "sys.UnraisableHookArgs") -> None:
+    if isinstance(dropped.exc_value, KeyboardInterrupt):
+        # a moment later and from another thread, since raised here it would be dropped as well
+        words = (threading.main_thread().ident, signal.SIGTERM)
+        again = threading.Timer(0.01, signal.pthread_kill, words)
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 class Later(ModuleType):

@@ -1,7 +1,6 @@
 """The command itself: its entry point, its group of verbs, and what every verb begins with."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import click
 from builder import __version__
 from builder.cli.answers import fail, turn_off
 from builder.errors import TemperError
-from builder.startup import hasten
+from builder.startup import hasten, heed_interrupts
 
 if TYPE_CHECKING:
     from builder.workplace import Workplace
@@ -36,9 +35,9 @@ def main() -> None:
 def _prepare() -> None:
     """Closed streams swallow what is written to them; a polite kill cleans up just as Ctrl-C does."""
     hasten()
+    heed_interrupts()
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for the whole process
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class Verbs(click.Group):

@@ -42,3 +42,34 @@ print(sorted({"email", "zipfile", "jinja2", "httpx", "docker", "pytest"} & set(s
 )
 def test_what_stands_in_for_a_module_is_the_module_once_it_is_asked(asked: str, answer: str) -> None:
     assert told(f"import click\nfrom builder.startup import hasten\nhasten()\n{asked}") == answer
+
+
+def test_an_interrupt_that_python_drops_comes_again() -> None:
+    program = """
+import time, weakref
+from builder.startup import heed_interrupts
+heed_interrupts()
+class Thing: pass
+def interrupted(_): raise KeyboardInterrupt
+thing = Thing()
+reference = weakref.ref(thing, interrupted)
+try:
+    del thing
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    assert told(program) == "heard"
+
+
+def test_other_errors_that_nobody_can_catch_are_told_as_ever() -> None:
+    program = """
+import sys
+from builder.startup import heed_interrupts
+heed_interrupts()
+sys.stderr = sys.stdout
+class Thing:
+    def __del__(self): raise KeyError("lost")
+Thing()
+"""
+    assert told(program).endswith("KeyError: 'lost'")

@@ -123,7 +123,7 @@ def test_while_it_loads(used: Desk, engine: Engine, kill: bool) -> None:
         assert running.end().code == -signal.SIGKILL
     else:
         running.signal(signal.SIGINT)
-        assert running.end().code == 130
+        assert running.end().code in (130, -signal.SIGINT)
         assert used.half_made() == []
     assert engine.changes == ["load"]
     engine.mood = "good"

@@ -130,6 +130,7 @@ def test_a_polite_kill_is_like_ctrl_c(used: Desk) -> None:
     with contextmanager(unpacking)(used) as running:
         running.signal(signal.SIGTERM)
         ran = running.end()
-    assert (ran.code, ran.out) == (130, "")
+    assert ran.code in (130, -signal.SIGINT)  # as above
+    assert ran.out == ""
     assert ran.err.endswith("temper: interrupted; nothing half-made was left\n")
     assert used.half_made() == []
