@@ -1,7 +1,7 @@
 """What `temper list`, `plan` and `explain` answer: as plain data, and as text for people. Pure."""
 
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from builder import resources
@@ -12,7 +12,8 @@ from builder.controls.frame import AnyControl
 from builder.controls.page import enforced
 from builder.errors import InputError
 from builder.model.plan import Plan
-from builder.model.profile import RunSettings
+from builder.model.profile import RunSettings, Ulimit
+from builder.model.scheduling import ANY, Mps
 from builder.model.spec import GpuSpec
 from builder.names import suggestion
 from builder.verify.marks import live_tests
@@ -140,17 +141,26 @@ def gpu_text(gpu: GpuSpec) -> str:
 
 def run_text(run: RunSettings) -> str:
     """What is empty, such as devices, goes without saying."""
-    said = run.model_dump(exclude_none=True)
-    limits = said.pop("ulimits", {})
-    said |= {f"ulimit-{name}": _limit_text(**limit) for name, limit in limits.items()}
-    said["groups"] = ",".join(str(group) for group in run.groups or ())
-    said["capabilities"] = ",".join(run.capabilities or ())
-    said["devices"] = ",".join(device.path for device in run.devices or ())
+    said = run.model_dump(exclude_none=True, by_alias=True, exclude={"ulimits", "sysctls", "mps"})
+    said |= {f"ulimit-{name}": _limit_text(limit) for name, limit in (run.ulimits or {}).items()}
+    said |= {f"sysctl-{name}": value for name, value in (run.sysctls or {}).items()}
+    said |= {f"mps-{name}": value for name, value in _mps_words(run.mps or Mps())}
+    said["devices"] = [device.path for device in run.devices or ()]
+    for key, value in said.items():
+        if value == ANY or isinstance(value, list | tuple):
+            said[key] = ",".join(map(str, value)) if value != ANY else ""
     return " ".join(f"{key}={value}" for key, value in sorted(said.items()) if value != "")
 
 
-def _limit_text(soft: int, hard: int) -> str:
-    return str(soft) if soft == hard else f"{soft}:{hard}"
+def _mps_words(mps: Mps) -> Iterator[tuple[str, str]]:
+    if mps.memory:
+        yield "memory", ",".join(f"{device}:{size}" for device, size in sorted(mps.memory.items()))
+    if mps.threads is not None:
+        yield "threads", f"{mps.threads}%"
+
+
+def _limit_text(limit: Ulimit) -> str:
+    return str(limit.soft) if limit.soft == limit.hard else f"{limit.soft}:{limit.hard}"
 
 
 def parameters_text(parameters: dict[str, Any]) -> str:

@@ -77,6 +77,7 @@ def _twice(profile: Profile) -> list[tuple[tuple[str | int, ...], str]]:
     return [
         *repeated(("packages",), profile.packages),
         *repeated(("run", "groups"), profile.run.groups or ()),
+        *repeated(("run", "pass-env"), profile.run.pass_env or ()),
         *repeated(("run", "devices"), devices, ("path",)),
         *repeated(("waivers",), waived, ("control",)),
     ]

@@ -50,6 +50,7 @@ def conflicts(spec: ImageSpec, document: Document, folder: Path) -> tuple[Proble
         _certificates,
         _seccomp,
         _mounts,
+        _written_secrets,
         _hidden_files,
         _repeated,
         _commands,
@@ -171,6 +172,12 @@ def _mounts(spec: ImageSpec, _: Path) -> Found:
             yield ("writable", number, "path"), f"{text}; take a path outside"
 
 
+def _written_secrets(spec: ImageSpec, _: Path) -> Found:
+    for number, state in enumerate(spec.state):
+        if state.secret and state.mode == "rw":
+            yield ("state", number, "mode"), f"'{state.path}' holds secrets, which are only read; remove it"
+
+
 def _mounted(spec: ImageSpec) -> Iterator[tuple[Location, str]]:
     yield from ((("writable", number, "path"), mount.path) for number, mount in enumerate(spec.writable))
     yield from ((("state", number, "path"), mount.path) for number, mount in enumerate(spec.state))
@@ -200,6 +207,7 @@ def _repeated(spec: ImageSpec, _: Path) -> Found:
         (("files",), [file.target for file in spec.files], ("target",)),
         (("writable",), [mount.path for mount in spec.writable], ("path",)),
         (("state",), [mount.path for mount in spec.state], ("path",)),
+        *((("state", number, "secret"), mount.secret, ()) for number, mount in enumerate(spec.state)),
     )
     for at, values, rest in lists:
         yield from repeated(at, values, rest)

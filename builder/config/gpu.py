@@ -14,6 +14,7 @@ DRIVEN = {
     "NVIDIA_DRIVER_CAPABILITIES": "is what 'gpu.capabilities' says; remove it",
     "NVIDIA_VISIBLE_DEVICES": "hands out GPUs without a word at the start; remove it, the run contract asks",
 }
+FABRIC = "is the cluster's to say; remove it, and name it under 'run: pass-env' in the profile"
 
 
 def gpu_conflicts(spec: ImageSpec, _: Path) -> Found:
@@ -23,6 +24,9 @@ def gpu_conflicts(spec: ImageSpec, _: Path) -> Found:
         for name, text in DRIVEN.items():
             if name in spec.env:
                 yield ("env", name), f"'{name}' {text}"
+        for name in spec.env:
+            if name.startswith("NCCL_"):
+                yield ("env", name), f"'{name}' {FABRIC}"
 
 
 def _vendor(gpu: GpuSpec) -> Found:

@@ -11,6 +11,7 @@ from builder.controls.runtime import RunControl
 from builder.model.contract import RunContract
 from builder.model.image import Image
 from builder.model.report import Finding, Severity
+from builder.model.scheduling import SAFE
 from builder.model.spec import Writable
 
 
@@ -212,7 +213,7 @@ class PodSecurity(Control[NoParameters]):
             yield "says privileged: true"
         if both.get("procMount", "Default") != "Default":
             yield f"says procMount: {both['procMount']}"
-        if both.get("sysctls"):
-            yield "sets kernel parameters (sysctls)"
+        if unsafe := sorted({item["name"] for item in both.get("sysctls", ())} - SAFE):
+            yield f"sets kernel parameters ({', '.join(unsafe)})"
         for port in launch.published:
             yield f"takes port {port} of the node"

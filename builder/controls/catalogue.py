@@ -33,6 +33,7 @@ from builder.controls.driver import CudaCompat, NoDriverFiles
 from builder.controls.frame import AnyControl
 from builder.controls.groups import ArbitraryUser, EffectiveGroups, NoRootGroup
 from builder.controls.identity import NonrootUser, NumericUser, UserResolves
+from builder.controls.kernel import DeclaredSysctls
 from builder.controls.loader import ElfHardening, LoaderEnvironment, LoaderFolders
 from builder.controls.ownership import CleanLogs, CodeOwnedByRoot, DeclaredWritable
 from builder.controls.privilege import (
@@ -86,6 +87,7 @@ CATALOGUE: tuple[AnyControl, ...] = (
     NoDriverFiles(),
     CudaCompat(),
     CleanLogs(),
+    DeclaredSysctls(),
     InterpreterClosure(),
     NonrootUser(),
     NumericUser(),

@@ -3,6 +3,7 @@
 Read back, because an audit that trusts what was meant to be written proves nothing of what was.
 """
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Launch:
     shm: str = ""
     ulimits: frozenset[str] = frozenset()
     """By name."""
+    sysctls: Mapping[str, str] = field(default_factory=dict)
     published: tuple[str, ...] = ()
     """`127.0.0.1:8000:8000`"""
     restart: str = ""
@@ -112,8 +114,11 @@ def docker_launches(file: RenderedFile) -> Iterator[Launch]:
     for line in file.text.replace("\\\n", " ").splitlines():
         before, found, after = line.partition("docker run ")
         if found and before.strip() in ("", "exec"):
-            yield from_options(file.path, "docker", options(shlex.split(after)))
+            yield from_options(file.path, "docker", options(shlex.split(WHERE_SET.sub(r"\1", after))))
 
+
+WHERE_SET = re.compile(r"\$\{\w+\+([^}]*)\}")
+"""`${NAME+--env NAME}`: an option that is there where its variable is."""
 
 Options = dict[str, list[str]]
 
@@ -161,6 +166,7 @@ def from_options(where: str, engine: str, told: Options) -> Launch:
         pids=last("--pids-limit"),
         shm=last("--shm-size"),
         ulimits=frozenset(item.partition("=")[0] for item in told.get("--ulimit", ())),
+        sysctls=pairs(told.get("--sysctl", ())),
         published=(*told.get("--publish", ()), *told.get("-p", ())),
         restart=last("--restart"),
     )
@@ -232,9 +238,22 @@ def compose_launch(where: str, told: Mapping[str, Any]) -> Launch:
         pids=text("pids_limit"),
         shm=text("shm_size"),
         ulimits=frozenset(told.get("ulimits", ())),
+        sysctls=compose_sysctls(told.get("sysctls", ())),
         published=tuple(map(str, told.get("ports", ()))),
         restart=text("restart"),
     )
+
+
+def pairs(words: Iterable[str]) -> dict[str, str]:
+    """`name=value`, each."""
+    return dict(word.partition("=")[::2] for word in words)
+
+
+def compose_sysctls(told: Any) -> dict[str, str]:
+    """A mapping or a list, by the Compose Specification."""
+    if isinstance(told, Mapping):
+        return {name: str(value) for name, value in told.items()}
+    return pairs(map(str, told))
 
 
 def reservations(told: Mapping[str, Any]) -> Iterator[str]:
@@ -296,6 +315,7 @@ def pod_launch(where: str, pod: Mapping[str, Any], container: Mapping[str, Any])
         memory=str(limits.get("memory", "")),
         cpus=str(limits.get("cpu", "")),
         shm=str((empty.get(SHM) or {}).get("sizeLimit", "")),
+        sysctls={item["name"]: str(item["value"]) for item in both.get("sysctls", ())},
         published=tuple(str(port["hostPort"]) for port in container.get("ports", ()) if "hostPort" in port),
         restart=str(pod.get("restartPolicy", "")),
         health="livenessProbe" in container and "readinessProbe" in container,
@@ -330,6 +350,8 @@ def quadlet_launch(file: RenderedFile) -> Launch:
     found = options(word for text in told.get("PodmanArgs", ()) for word in shlex.split(text))
     for key, name in QUADLET.items():
         found.setdefault(name, []).extend(told.get(key, ()))
+    parameters = [word for text in told.get("Sysctl", ()) for word in shlex.split(text)]
+    found.setdefault("--sysctl", []).extend(parameters)
     found["--user"] = [":".join([*told.get("User", ()), *told.get("Group", ())])]
     if told.get("NoNewPrivileges") == ["true"]:
         found.setdefault("--security-opt", []).append("no-new-privileges")

@@ -13,7 +13,7 @@ FAMILIES = {
     "What is in the image": ("surface", "tools", "supply", "closure", "secrets", "weights"),
     "What the image tells an engine": ("configuration", "settings", "python", "trust"),
     "GPUs": ("driver", "cuda", "accelerator"),
-    "How it is run": ("runtime", "bounds"),
+    "How it is run": ("runtime", "bounds", "kernel"),
 }
 """Title -> modules of `builder/controls` whose controls belong to it."""
 

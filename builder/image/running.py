@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from builder.errors import EngineError
 from builder.image.engine_session import ExecSession, open_session
 from builder.model.contract import RunContract, tmpfs_options
+from builder.model.scheduling import ANY
 from builder.model.spec import State
 from builder.model.trial import Mount, Trial
 
@@ -34,7 +35,7 @@ def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dic
     """The contract as keyword arguments of the SDK's `containers.create`; nothing more and nothing less.
 
     Ports are published on free ports of the contract's interface, as the container's own may be taken. State
-    that no mount covers is empty, and goes with the container.
+    that no mount covers is empty, and goes with the container. Of the variables that may be passed none is.
     """
     covered = {mount.target for mount in mounts}
     return {
@@ -54,6 +55,10 @@ def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dic
         "ulimits": [
             {"Name": name, "Soft": limit.soft, "Hard": limit.hard} for name, limit in contract.ulimits
         ],
+        "cpuset_cpus": None if contract.cpuset_cpus == ANY else contract.cpuset_cpus,
+        "cpuset_mems": None if contract.cpuset_mems == ANY else contract.cpuset_mems,
+        "sysctls": dict(contract.sysctls),
+        "environment": [f"{name}={value}" for name, value in contract.given],
         "stop_signal": contract.stop_signal,
         "tmpfs": {item.path: tmpfs_options(contract, item) for item in contract.tmpfs},
         "devices": [f"{item.path}:{item.path}:{item.permissions}" for item in contract.devices],

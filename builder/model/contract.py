@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 
 from builder.errors import InputError
 from builder.model.profile import Device, Ulimit
+from builder.model.scheduling import ANY, Mps
 from builder.model.spec import State, Writable
 
 SHARED = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - names of mount points, nothing is written there
 """Scratch space that any uid may use, as programs expect of it; the rest belongs to the image's user."""
+NO_LIMITS = Mps()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,21 @@ class RunContract:
     shm: str
     ulimits: tuple[tuple[str, Ulimit], ...] = ()
     """By name, sorted."""
+    cpuset_cpus: str = ANY
+    """`0-3,8`, or `all`."""
+    cpuset_mems: str = ANY
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """By name, sorted."""
+    pass_env: tuple[str, ...] = ()
+    """Variables whose values come from whoever starts it; unset where he has none."""
+    mps: Mps = NO_LIMITS
     stop_signal: str
+
+    @property
+    def given(self) -> tuple[tuple[str, str], ...]:
+        """Variables that are set at the start, and not by the image."""
+        shares = self.gpu is not None and self.gpu.vendor == "nvidia"
+        return tuple(self.mps.variables.items()) if shares else ()
 
     @property
     def published(self) -> tuple[int, ...]:

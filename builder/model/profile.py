@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from builder.model.base import Strict
+from builder.model.scheduling import ANY, CpuSet, Mps, PassedName, SysctlName, SysctlValue
 from builder.model.spec import AbsolutePath, Size, Strings, as_tuple
 
 
@@ -139,6 +140,16 @@ class RunSettings(Strict):
     """A user-defined network by name, `none`, or `default` for the engine's own."""
     interface: Annotated[str, AfterValidator(as_address)] | None = None
     """The host's address that ports are published on."""
+    cpuset_cpus: CpuSet | None = None
+    """Processors of the host that it runs on: `0-3,8`; `all` by default."""
+    cpuset_mems: CpuSet | None = None
+    """NUMA nodes whose memory it takes: `0`; `all` by default."""
+    sysctls: dict[SysctlName, SysctlValue] | None = None
+    """Kernel parameters of the container alone: `net.core.somaxconn: 4096`."""
+    pass_env: Annotated[tuple[PassedName, ...], BeforeValidator(as_tuple)] | None = None
+    """Variables whose values come from whoever starts the container: `[NCCL_DEBUG]`."""
+    mps: Mps | None = None
+    """Limits on a shared GPU of NVIDIA; other images are not told of them."""
 
 
 DEFAULTS = RunSettings(
@@ -153,6 +164,11 @@ DEFAULTS = RunSettings(
     devices=(),
     network="default",
     interface="127.0.0.1",
+    cpuset_cpus=ANY,
+    cpuset_mems=ANY,
+    sysctls={},
+    pass_env=(),
+    mps=Mps(),
 )
 """Where no profile says anything. No core dumps: they hold whatever the memory held."""
 

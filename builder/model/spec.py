@@ -28,6 +28,9 @@ Seconds = Annotated[int, Field(gt=0, le=3600)]
 VariantName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
+SecretFile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$")]
+"""A key of a Secret of Kubernetes, and no way up."""
+
 Platform = Literal["linux/amd64", "linux/arm64"]
 PLATFORMS: tuple[Platform, ...] = ("linux/amd64", "linux/arm64")
 
@@ -72,6 +75,8 @@ class State(Strict):
 
     path: AbsolutePath
     mode: Literal["ro", "rw"] = "ro"
+    secret: Annotated[tuple[SecretFile, ...], BeforeValidator(as_tuple)] = ()
+    """Names of the files in it, where each is a secret: Kubernetes and Podman bring it as one."""
 
 
 GpuCapability = Literal["compute", "utility", "graphics", "video", "display", "ngx", "compat32"]

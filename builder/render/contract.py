@@ -34,7 +34,7 @@ def make_contract(plan: Plan, tag: str, user: str) -> RunContract:
 def settled(run: RunSettings) -> dict[str, Any]:
     """Every setting by the contract's name for it, which is the same."""
     said = {**dict(DEFAULTS), **{name: value for name, value in run if value is not None}}
-    return {**said, "ulimits": tuple(sorted(said["ulimits"].items()))}
+    return {**said, **{name: tuple(sorted(said[name].items())) for name in ("sysctls", "ulimits")}}
 
 
 def dns_label(name: str) -> str:

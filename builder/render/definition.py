@@ -1,43 +1,32 @@
 """render: the definition of an image, a complete build context but for the layers. Pure."""
 
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from builder.model.contract import RunContract, podman_tmpfs_options, tmpfs_options, user_and_group
+from builder.model.contract import RunContract, user_and_group
 from builder.model.definition import Definition, RenderedFile
 from builder.model.image import Image
 from builder.model.plan import Plan
-from builder.render.contract import dns_label
+from builder.model.scheduling import SAFE
 from builder.render.dockerfile import check_template
 from builder.render.environment import OWN, make_environment, render_template
+from builder.render.mounts import scratch_mounts, state_mounts
+from builder.render.notes import (
+    brought_to_kubernetes,
+    group_notes,
+    podman_words,
+    secrets_of_podman,
+    unsaid_in_compose,
+    unsaid_in_kubernetes,
+)
 
 DOCKERFILE = "Dockerfile.j2"
 RUN_FILES = ("docker-run.sh", "compose.yaml", "pod.yaml", "kubernetes.yaml", "quadlet.container")
 """How people start the image: the templates of `run/`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScratchMount:
-    path: str
-    size: str
-    options: str
-    podman_options: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateMount:
-    path: str
-    read_only: bool
-    label: str
-    """A DNS label: `models`."""
-    variable: str
-    """Of the environment, that names the folder: `MODELS_FOLDER`."""
 
 
 def render(plan: Plan, image: Image, layers: tuple[str, ...], contract: RunContract) -> Definition:
@@ -79,7 +68,12 @@ def run_files(image: Image, contract: RunContract) -> Iterator[RenderedFile]:
         "kept": any(not state.read_only for state in states),
         "devices": (*contract.devices, *(contract.gpu.devices if contract.gpu else ())),
         "notes": group_notes(contract),
-        "unsaid": unsaid_in_kubernetes(contract),
+        "compose_notes": [*group_notes(contract), *unsaid_in_compose(contract)],
+        "quadlet_notes": [*group_notes(contract), *secrets_of_podman(contract, states)],
+        "unsaid": [*unsaid_in_kubernetes(contract), *brought_to_kubernetes(contract, states)],
+        "pod_sysctls": [item for item in contract.sysctls if item[0] in SAFE],
+        "placement": podman_words(contract),
+        "compose_environment": list(compose_environment(contract)),
         "seccomp_file": f"{contract.name}.seccomp.json",
     }
     for template in RUN_FILES:
@@ -92,68 +86,14 @@ def run_files(image: Image, contract: RunContract) -> Iterator[RenderedFile]:
         yield RenderedFile(path=f"run/{contract.name}.seccomp.json", text=text)
 
 
-def unsaid_in_kubernetes(contract: RunContract) -> list[str]:
-    """What of the contract a pod can't say, and who can."""
-    told = [
-        f"Not in a pod's words: {contract.pids} pids (the kubelet's podPidsLimit), ulimits, noexec mounts."
-    ]
-    rdma = contract.gpu.rdma if contract.gpu is not None else ()
-    if contract.devices or rdma:
-        devices = ", ".join(device.path for device in (*contract.devices, *rdma))
-        told.append(f"Nor devices ({devices}): ask for the resource of your cluster's device plugin.")
-    if contract.seccomp:
-        told.append(
-            "Put the seccomp profile on each node, below the kubelet's seccomp folder, as it is named here."
-        )
-    return [*told, *group_notes(contract)]
-
-
-def group_notes(contract: RunContract) -> list[str]:
-    """The host's number of a group can't be known here, and a name would be looked up in the image."""
-    nodes = contract.gpu.nodes if contract.gpu is not None else ()
-    if not nodes or contract.groups:
-        return []
-    names = " and ".join(device.path for device in nodes)
-    return [
-        f"The user needs the group that owns {names} on the host: its number by 'run: groups' in the profile."
-    ]
-
-
-def scratch_mounts(contract: RunContract) -> list[ScratchMount]:
-    return [
-        ScratchMount(
-            path=scratch.path,
-            size=scratch.size,
-            options=tmpfs_options(contract, scratch),
-            podman_options=podman_tmpfs_options(scratch),
-        )
-        for scratch in contract.tmpfs
-    ]
-
-
-def state_mounts(contract: RunContract) -> list[StateMount]:
-    """Each with a name of its own, also where two paths differ only in what a name can't hold."""
-    mounts: list[StateMount] = []
-    taken: set[str] = set()
-    for state in contract.state:
-        label = dns_label(state.path)
-        while label in taken:
-            label += "-x"
-        taken.add(label)
-        mounts.append(
-            StateMount(
-                path=state.path,
-                read_only=state.mode == "ro",
-                label=label,
-                variable=variable_name(label),
-            )
-        )
-    return mounts
-
-
-def variable_name(label: str) -> str:
-    """`models` -> `MODELS_FOLDER`; a shell's names start with no digit."""
-    return re.sub(r"^(?=[0-9])", "_", label.replace("-", "_").upper()) + "_FOLDER"
+def compose_environment(contract: RunContract) -> Iterator[str]:
+    """Compose takes a variable that is named alone and not set out of the image's environment, too."""
+    own = dict(contract.env)
+    yield from (f"{name}={value}" for name, value in contract.given)
+    for name in contract.pass_env:
+        plain = name in own and not set("${}") & set(own[name])  # a default that Compose can write
+        if plain or name not in own:
+            yield f"{name}=${{{name}-{own[name]}}}" if plain else name
 
 
 def _render(name: str, **values: Any) -> str:

@@ -34,7 +34,7 @@ class Subject(Strict):
     held: str = ""
     """Why the container runs the toolbox's `sleep` in the place of its own program; empty when it doesn't."""
     refused: dict[str, str] = {}
-    """Ulimits that the engine could not set and its reason; `contract` has the others."""
+    """What the engine could not set, and its reason; `contract` has the rest."""
     inspected: dict[str, Any]
     """What the engine says of the container, without the toolbox's mount."""
 

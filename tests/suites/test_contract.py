@@ -229,6 +229,14 @@ def test_ports_are_published_on_an_address_of_their_own(told):
     assert not low, f"on privileged ports of the host: {', '.join(low)}"
 
 
+@pytest.mark.control("declared-sysctls")
+def test_kernel_parameters_are_those_of_the_contract(host, told, contract):
+    assert (told.get("Sysctls") or {}) == dict(contract.sysctls), f"Sysctls is {told.get('Sysctls')}"
+    for name, value in contract.sysctls:
+        found = host.check_output("cat %s", f"/proc/sys/{name.replace('.', '/')}")
+        assert found.split() == value.split(), f"{name} is {found}"
+
+
 @pytest.mark.control("no-root-exec")
 def test_these_tests_need_no_root(host, contract):
     """This very session: whoever proves the contract from outside it proves another one."""

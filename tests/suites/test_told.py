@@ -8,6 +8,7 @@ import json
 import pytest
 
 from builder.model.contract import tmpfs_options
+from builder.model.scheduling import ANY, numbers
 
 CAPABILITIES = {"NET_BIND_SERVICE": 1 << 10}
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -85,16 +86,42 @@ def test_no_device_is_asked_for_in_another_way(told):
     assert not told.get("DeviceCgroupRules"), f"DeviceCgroupRules is {told['DeviceCgroupRules']}"
 
 
-def test_every_ulimit_could_be_set(subject):
+def test_every_setting_could_be_set(subject):
     """The others are no part of the contract that the suites are told of."""
     if subject.refused:
-        pytest.skip("; ".join(subject.refused.values()))
+        pytest.skip("; ".join(f"{name}: {reason}" for name, reason in subject.refused.items()))
 
 
 def test_ulimits_are_what_the_engine_was_told(told, contract):
     found = {item["Name"]: (item["Soft"], item["Hard"]) for item in told["Ulimits"] or ()}
     wanted = {name: (limit.soft, limit.hard) for name, limit in contract.ulimits}
     assert {name: found.get(name) for name in wanted} == wanted
+
+
+def allowed(pid1, kind):
+    return numbers(pid1.fields[f"{kind}_allowed_list"])
+
+
+def test_the_processors_are_those_of_the_contract(told, pid1, contract):
+    wanted = "" if contract.cpuset_cpus == ANY else contract.cpuset_cpus
+    assert told["CpusetCpus"] == wanted, f"the engine was told '{told['CpusetCpus']}'"
+    if wanted:
+        assert allowed(pid1, "Cpus") == numbers(wanted), f"it runs on {sorted(allowed(pid1, 'Cpus'))}"
+
+
+def test_the_memory_nodes_are_those_of_the_contract(told, pid1, contract):
+    wanted = "" if contract.cpuset_mems == ANY else contract.cpuset_mems
+    assert told["CpusetMems"] == wanted, f"the engine was told '{told['CpusetMems']}'"
+    if wanted:
+        assert allowed(pid1, "Mems") == numbers(wanted), f"it takes memory of {sorted(allowed(pid1, 'Mems'))}"
+
+
+def test_variables_that_are_given_at_the_start_are_there(host, contract):
+    """In the first process, and so in all."""
+    text = host.check_output("cat /proc/1/environ") if contract.given else ""
+    found = dict(item.partition("=")[::2] for item in text.split("\0"))
+    wrong = [name for name, value in contract.given if found.get(name) != value]
+    assert not wrong, f"not as the contract has them: {', '.join(wrong)}"
 
 
 def test_the_network_is_that_of_the_contract(host, inspected, told, contract):

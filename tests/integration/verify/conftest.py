@@ -51,7 +51,7 @@ KEYS = [
     *("healthcheck", "no-root-group", "effective-groups", "read-only-root", "scratch-tmpfs"),
     *("drop-capabilities", "not-privileged", "no-new-privileges", "seccomp", "lsm", "no-host-namespaces"),
     *("no-host-mounts", "declared-devices", "limits", "shm-and-ulimits", "bound-ports", "no-root-exec"),
-    "bounded-restart",
+    *("bounded-restart", "declared-sysctls"),
 ]
 """Not stop-signal: busybox's web server leaves every signal to the kernel."""
 SUITES = Path(__file__).parents[2] / "suites"

@@ -7,8 +7,8 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from builder.errors import EngineError
 from builder.image.engine import Engine
 from builder.image.leftovers import LABEL
 from builder.image.running import Container, Mount
-from builder.model.contract import RunContract
+from builder.model.contract import GpuAccess, RunContract
 from builder.model.profile import Device, Ulimit
 from builder.model.report import Outcome
+from builder.model.scheduling import Mps
 from builder.model.spec import State
-from builder.render.definition import run_files, state_mounts
+from builder.render.definition import run_files
+from builder.render.mounts import state_mounts
 from tests.integration.verify.conftest import SUITES, Built
 from tests.integration.verify.test_runner import Loosened, checks, failed, run
 
@@ -49,6 +51,7 @@ SECCOMP = {
     "defaultAction": "SCMP_ACT_ERRNO",
     "syscalls": [{"action": "SCMP_ACT_ALLOW", "names": CALLS.split()}],
 }
+SYSCTLS = {"fs.mqueue.msg_max": "20", "kernel.shmmax": "65536", "net.ipv4.tcp_rmem": "4096 87380 99999"}
 TELLS = SUITES / "test_told.py"
 
 
@@ -69,6 +72,12 @@ def full(probe: Built) -> Built:
         network=f"temper-test-{secrets.token_hex(4)}",
         seccomp=json.dumps(SECCOMP, sort_keys=True, separators=(",", ":")),
         state=(State(path="/models"), State(path="/data", mode="rw")),
+        cpuset_cpus="0",
+        cpuset_mems="0",
+        sysctls=tuple(SYSCTLS.items()),
+        gpu=GpuAccess(vendor="nvidia", resource="nvidia.com/gpu"),
+        mps=Mps(memory={"0": "8g", "1": "512m"}, threads=25),
+        pass_env=("NCCL_DEBUG", "PROBE"),
     )
     return replace(probe, contract=contract)
 
@@ -83,8 +92,8 @@ def test_the_engine_does_what_the_full_contract_says(engine: Engine, full: Built
     assert failed(live) == set()
     assert live.not_run == ()
     left = {check.name: check.message for check in checks(live) if check.outcome is not Outcome.PASSED}
-    assert set(left) <= {"told: every ulimit could be set", "contract: mandatory access control holds it"}
-    assert "rlimit" in left.get("told: every ulimit could be set", "rlimit")
+    assert set(left) <= {"told: every setting could be set", "contract: mandatory access control holds it"}
+    assert "rlimit" in left.get("told: every setting could be set", "rlimit")
     assert networks(engine) == before
 
 
@@ -134,6 +143,12 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "ulimits": (
         {"ulimits": [{"Name": "nofile", "Soft": 2048, "Hard": 2048}]},
         {"told: ulimits are what the engine was told"},
+    ),
+    "processors": ({"cpuset_cpus": "0-1"}, {"told: the processors are those of the contract"}),
+    "memory nodes": ({"cpuset_mems": None}, {"told: the memory nodes are those of the contract"}),
+    "variables": (
+        {"environment": ["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=99"]},
+        {"told: variables that are given at the start are there"},
     ),
     "network": ({"network_mode": "bridge"}, {"told: the network is that of the contract"}),
     "interface": (
@@ -189,35 +204,85 @@ def settings(inspected: dict[str, Any]) -> dict[str, Any]:
     return {**host, "config": config}
 
 
-def test_the_rendered_line_and_the_suites_start_the_same_container(
-    engine: Engine, full: Built, tmp_path: Path
+@pytest.mark.parametrize(
+    "told", [{**SYSCTLS, "net.ipv4.ip_forward": "1"}, {**SYSCTLS, "kernel.shmmax": "65537"}, {}]
+)
+def test_an_engine_that_sets_other_kernel_parameters_is_found_out(
+    engine: Engine, full: Built, toolbox: Path, told: dict[str, str]
 ) -> None:
-    """By the real `docker`, with everything that `HostConfig` holds."""
+    loosened: Any = Loosened(engine, {"sysctls": told})
+    assert failed(run(loosened, full, toolbox, SUITES / "test_contract.py")) == {"declared-sysctls"}
+
+
+def test_what_this_machine_lacks_is_told_with_the_engine_s_reason(
+    engine: Engine, probe: Built, toolbox: Path
+) -> None:
+    wanted = {"cpuset_cpus": "8190", "cpuset_mems": "1023", "sysctls": (("net.core.nowhere", "1"),)}
+    asked = replace(probe, contract=replace(probe.contract, **wanted))
+    live = run(engine, asked, toolbox, TELLS)
+    assert failed(live) == set()
+    [left] = [one for one in checks(live) if one.name == "told: every setting could be set"]
+    assert left.outcome is Outcome.NOT_RUN
+    for reason in ("CPUs are not available", "memory nodes are not available", "net/core/nowhere"):
+        assert reason in left.message
+
+
+@contextmanager
+def scripted(engine: Engine, built: Built, tmp_path: Path, **variables: str) -> Iterator[dict[str, Any]]:
+    """What the real `docker` makes of the rendered line, until the block ends."""
     if shutil.which("docker") is None:
         pytest.skip("there is no docker command here")
-    name = f"temper-test-{secrets.token_hex(4)}"
-    possible = tuple(item for item in full.contract.ulimits if item[0] != "memlock")
-    contract = replace(full.contract, name=name, ulimits=possible, ports=(free_port(),))
+    contract = built.contract
     (tmp_path / "run").mkdir()
-    for file in run_files(full.image, contract):
+    for file in run_files(built.image, contract):
         (tmp_path / file.path).write_text(file.text)
     folders = {item.variable: str(tmp_path) for item in state_mounts(contract)}
+    script = subprocess.Popen(
+        ["/bin/sh", tmp_path / "run/docker-run.sh"],
+        env={**os.environ, **folders, **variables},
+        stdin=subprocess.PIPE,
+    )
+    try:
+        yield by_name(engine, contract.name, script)
+    finally:
+        engine._remove_container(contract.name)
+        script.communicate()
+
+
+@pytest.fixture
+def possible(full: Built) -> Built:
+    """What this machine's engine can start, beside other tests."""
+    limits = tuple(item for item in full.contract.ulimits if item[0] != "memlock")
+    name = f"temper-test-{secrets.token_hex(4)}"
+    contract = replace(full.contract, name=name, ulimits=limits, ports=(free_port(),))
+    return replace(full, contract=contract)
+
+
+def test_the_rendered_line_and_the_suites_start_the_same_container(
+    engine: Engine, possible: Built, tmp_path: Path
+) -> None:
+    """By the real `docker`, with everything that `HostConfig` holds."""
     mounts = [
-        Mount(source=tmp_path, target=item.path, read_only=item.mode == "ro") for item in contract.state
+        Mount(source=tmp_path, target=item.path, read_only=item.mode == "ro")
+        for item in possible.contract.state
     ]
-    with engine.start(contract, mounts=mounts) as ours:
+    with engine.start(possible.contract, mounts=mounts) as ours:
         told = settings(ours.inspect())
-        script = subprocess.Popen(
-            ["/bin/sh", tmp_path / "run/docker-run.sh"],
-            env={**os.environ, **folders},
-            stdin=subprocess.PIPE,
-        )
-        try:
-            line = settings(by_name(engine, name, script))
-        finally:
-            engine._remove_container(name)
-            script.communicate()
-    assert line == told
+        with scripted(engine, possible, tmp_path) as line:
+            assert settings(line) == told
+
+
+def test_a_variable_that_may_be_passed_comes_from_whoever_starts_it(
+    engine: Engine, possible: Built, tmp_path: Path
+) -> None:
+    """And the image's own value stays where he has none."""
+    contract = replace(possible.contract, network="none")
+    with scripted(
+        engine, replace(possible, contract=contract), tmp_path, NCCL_DEBUG="INFO WARN", OTHER="1"
+    ) as line:
+        found = dict(word.partition("=")[::2] for word in line["Config"]["Env"])
+    assert (found["NCCL_DEBUG"], found["PROBE"]) == ("INFO WARN", "a b=c")
+    assert "OTHER" not in found
 
 
 def free_port() -> int:

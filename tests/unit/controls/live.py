@@ -31,7 +31,8 @@ FILES = ("test_contract.py", "test_processes.py", "test_users.py")
 def recorded_contract() -> RunContract:
     """Of the container that was recorded: its program was Python, which handles SIGINT."""
     limits = (("core", Ulimit(soft=0, hard=0)), ("nofile", Ulimit(soft=1024, hard=1024)))
-    return replace(contract(), ulimits=limits, workdir="/", stop_signal="SIGINT", entrypoint=("python3",))
+    known = replace(contract(), sysctls=(("net.core.somaxconn", "1234"),))
+    return replace(known, ulimits=limits, workdir="/", stop_signal="SIGINT", entrypoint=("python3",))
 
 
 @dataclass

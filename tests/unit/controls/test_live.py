@@ -39,6 +39,7 @@ def unchanged(_: Facts) -> None:
 FOR_EVER = {"Name": "always", "MaximumRetryCount": 0}
 SCRATCH = " /tmp tmpfs rw,nosuid,nodev"
 SHM = "shm /dev/shm tmpfs rw,nosuid,nodev,noexec,relatime"
+SYSCTLS = {"net.core.somaxconn": "1234"}
 CORE = "Max core file size        "
 CAPABLE = "CapBnd:\t00000000a80425fb"
 MUTANTS: tuple[tuple[str, str, Change], ...] = (
@@ -84,6 +85,8 @@ MUTANTS: tuple[tuple[str, str, Change], ...] = (
     ("limits", "by the kernel", lambda facts: facts.files.update({"/sys/fs/cgroup/pids/pids.max": "max\n"})),
     ("shm-and-ulimits", "shared memory", rewrite(MOUNTS, f"{SHM},size=65536k", f"{SHM},size=1k")),
     ("shm-and-ulimits", "core dumps", rewrite("/proc/1/limits", f"{CORE}0", f"{CORE}unlimited")),
+    ("declared-sysctls", "one more", lambda facts: facts.tell(Sysctls={**SYSCTLS, "kernel.sem": "1"})),
+    ("declared-sysctls", "by the kernel", rewrite("/proc/sys/net/core/somaxconn", "1234", "128")),
     ("bound-ports", "every address", published("", "")),
     ("bound-ports", "privileged", published("127.0.0.1", "80")),
     ("no-root-exec", "a session of root's", rewrite("/proc/self/status", "Uid:\t65532\t", "Uid:\t0\t")),

@@ -7,9 +7,13 @@ import pytest
 import yaml
 
 from builder.model.contract import RunContract, tmpfs_options
-from builder.render.definition import run_files, state_mounts
+from builder.render.definition import run_files
+from builder.render.mounts import state_mounts
 from tests.golden import IMAGES, image_of, plan_of
 from tests.unit.render.contracts import NAMES, contract_of, text_of
+
+AT_THE_START = {"cpuset", "sysctls", "environment"}
+"""They have a test of their own."""
 
 
 def document_of(contract: RunContract) -> dict[str, Any]:
@@ -33,7 +37,7 @@ def unescaped(text: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_service_is_the_contract(name: str) -> None:
     contract = contract_of(name)
-    service = service_of(contract)
+    service = {key: value for key, value in service_of(contract).items() if key not in AT_THE_START}
     assert service.pop("image") == contract.image
     assert service.pop("user") == contract.user
     assert service.pop("group_add", []) == [str(group) for group in contract.groups]
@@ -68,6 +72,31 @@ def test_the_service_is_the_contract(name: str) -> None:
     assert service.pop("stop_signal") == contract.stop_signal
     assert service.pop("restart") == "on-failure:5"
     assert service == {}, "said, and not in the contract"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_it_is_told_at_the_start_is_the_contract(name: str) -> None:
+    contract = contract_of(name)
+    service = service_of(contract)
+    assert service.get("cpuset", "all") == contract.cpuset_cpus
+    assert service.get("sysctls", {}) == dict(contract.sysctls)
+    said = [word.partition("=")[0] for word in service.get("environment", [])]
+    settable = [name for name in contract.pass_env if not set("${}") & set(dict(contract.env).get(name, ""))]
+    assert said == [*dict(contract.given), *settable]
+
+
+def test_a_variable_of_the_image_keeps_its_value_where_nobody_sets_it() -> None:
+    """Compose takes one that is named alone and not set out of the container."""
+    assert service_of(contract_of("full-contract"))["environment"] == [
+        "LOG_LEVEL=${LOG_LEVEL-1}",
+        "NCCL_DEBUG",
+    ]
+
+
+def test_memory_nodes_have_no_word_and_are_told() -> None:
+    said = "# Not in Compose's words: memory nodes (0); docker-run.sh has them.\n"
+    assert said in text_of("full-contract", "run/compose.yaml")
+    assert said not in text_of("python", "run/compose.yaml")
 
 
 def test_a_network_of_one_s_own_is_one_that_is_there() -> None:

@@ -6,9 +6,10 @@ from builder.errors import InputError
 from builder.model.contract import RunContract, podman_tmpfs_options, tmpfs_options, user_and_group
 from builder.model.plan import Plan
 from builder.model.profile import DEFAULTS, Device, RunSettings, Ulimit
+from builder.model.scheduling import Mps
 from builder.model.spec import State, Writable
 from builder.render.contract import dns_label, make_contract
-from builder.render.definition import state_mounts, variable_name
+from builder.render.mounts import state_mounts, variable_name
 from tests.golden import IMAGES, plan_of
 
 
@@ -89,12 +90,21 @@ def test_every_setting_of_the_profile_is_in_the_contract(plan: Plan) -> None:
         network="bank",
         interface="192.0.2.7",
         ulimits={"nofile": Ulimit(soft=1, hard=2), "core": Ulimit(soft=0, hard=0)},
+        cpuset_cpus="0-3",
+        cpuset_mems="1",
+        sysctls={"net.core.somaxconn": "1", "kernel.sem": "1 2 3 4"},
+        pass_env=("NCCL_DEBUG",),
+        mps=Mps(threads=50),
     )
     contract = make_contract(replace(plan, run=settings, seccomp="{}"), "x", "1:1")
     assert contract.groups == (44,)
     assert contract.capabilities == ("NET_BIND_SERVICE",)
     assert contract.devices == (Device(path="/dev/fuse", permissions="rw"),)
     assert (contract.network, contract.interface, contract.seccomp) == ("bank", "192.0.2.7", "{}")
+    assert (contract.cpuset_cpus, contract.cpuset_mems) == ("0-3", "1")
+    assert contract.sysctls == (("kernel.sem", "1 2 3 4"), ("net.core.somaxconn", "1"))
+    assert (contract.pass_env, contract.mps) == (("NCCL_DEBUG",), Mps(threads=50))
+    assert contract.given == (), "the image has no GPU"
     assert contract.ulimits == (("core", Ulimit(soft=0, hard=0)), ("nofile", Ulimit(soft=1, hard=2)))
 
 

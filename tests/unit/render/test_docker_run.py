@@ -13,14 +13,15 @@ import pytest
 
 from builder.image.running import Mount, engine_arguments
 from builder.model.contract import RunContract
-from builder.render.definition import run_files, state_mounts
+from builder.render.definition import run_files
+from builder.render.mounts import state_mounts
 from tests.golden import IMAGES, image_of, plan_of
 from tests.unit.render.contracts import NAMES, contract_of
 
 FLAGS = {"--rm", "--interactive", "--read-only"}
 ONCE = [
     *("--name", "--user", "--workdir", "--memory", "--memory-swap", "--pids-limit", "--cpus", "--shm-size"),
-    *("--stop-signal", "--network", "--gpus"),
+    *("--stop-signal", "--network", "--gpus", "--cpuset-cpus", "--cpuset-mems"),
 ]
 OFTEN = [
     *(
@@ -33,11 +34,11 @@ OFTEN = [
         "--device",
         "--ulimit",
     ),
-    "--publish",
+    *("--publish", "--sysctl", "--env"),
 ]
 
 
-def words(name: str, contract: RunContract, tmp_path: Path, *arguments: str) -> list[str]:
+def words(name: str, contract: RunContract, tmp_path: Path, *arguments: str, **variables: str) -> list[str]:
     """What `docker` is called with: a stand-in for it tells. The folders are named by the variables."""
     for file in run_files(image_of(plan_of(name, IMAGES[name])), contract):
         path = tmp_path / file.path
@@ -49,7 +50,7 @@ def words(name: str, contract: RunContract, tmp_path: Path, *arguments: str) -> 
     folders = {state.variable: folder(state.path) for state in state_mounts(contract)}
     done = subprocess.run(
         ["/bin/sh", "run/docker-run.sh", *arguments],
-        env={"PATH": f"{tmp_path}{os.pathsep}/usr/bin:/bin", **folders},
+        env={"PATH": f"{tmp_path}{os.pathsep}/usr/bin:/bin", **folders, **variables},
         capture_output=True,
         cwd=tmp_path,
         check=True,
@@ -94,6 +95,10 @@ def as_told(line: list[str]) -> dict[str, Any]:
         "nano_cpus": round(float(said.cpus) * 1e9),
         "shm_size": said.shm_size,
         "ulimits": [ulimit(option) for option in said.ulimit],
+        "cpuset_cpus": said.cpuset_cpus,
+        "cpuset_mems": said.cpuset_mems,
+        "sysctls": dict(option.split("=", 1) for option in said.sysctl),
+        "environment": said.env,
         "stop_signal": said.stop_signal,
         "tmpfs": dict(option.split(":", 1) for option in said.tmpfs),
         "devices": said.device,
@@ -177,8 +182,19 @@ def test_the_line_says_what_the_engine_is_told(name: str, contract: RunContract,
 
 
 def test_the_full_contract_says_something_in_every_field() -> None:
+    """Variables that are given at the start are a GPU's."""
     told = engine_arguments(contract_of("full-contract"))
-    assert [field for field, value in told.items() if not value] == []
+    assert [field for field, value in told.items() if not value] == ["environment"]
+    assert engine_arguments(contract_of("gpu"))["environment"] == [
+        "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT=0=8G,1=512M",
+        "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=25",
+    ]
+
+
+def test_what_may_be_passed_is_passed_by_name_where_it_is_set(tmp_path: Path) -> None:
+    contract = contract_of("full-contract")
+    line = words("full-contract", contract, tmp_path, NCCL_DEBUG="a b", LOG_LEVEL="", OTHER="x")
+    assert options(line).env == ["LOG_LEVEL", "NCCL_DEBUG"]
 
 
 def test_arguments_go_to_the_program(tmp_path: Path) -> None:

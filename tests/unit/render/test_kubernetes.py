@@ -27,6 +27,12 @@ RESTRICTED_VOLUMES = {
     *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected"),
     "secret",
 }
+SAFE_SYSCTLS = {
+    *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start"),
+    *("net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports"),
+    *("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl"),
+    "net.ipv4.tcp_keepalive_probes",
+}
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 HANDLERS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 
@@ -107,7 +113,7 @@ def test_it_meets_pod_security_baseline(name: str) -> None:
         assert "appArmorProfile" not in {**security, **own}, "AppArmor: the runtime's default"
         assert "seLinuxOptions" not in {**security, **own}, "SELinux"
         assert "procMount" not in own, "/proc Mount Type"
-        assert "sysctls" not in security, "Sysctls"
+        assert {item["name"] for item in security.get("sysctls", [])} <= SAFE_SYSCTLS, "Sysctls"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,6 +142,10 @@ def test_the_pod_is_the_contract(name: str) -> None:
         assert (container["name"], container["image"]) == (contract.name, contract.image)
         assert (security["runAsUser"], security["runAsGroup"]) == (65532, 65532)
         assert security.get("supplementalGroups", []) == list(contract.groups)
+        safe = [{"name": key, "value": value} for key, value in contract.sysctls if key in SAFE_SYSCTLS]
+        assert security.get("sysctls", []) == safe
+        variables = {item["name"]: item.get("value") for item in container.get("env", [])}
+        assert variables == {**dict(contract.given), **dict.fromkeys(contract.pass_env)}
         assert container["workingDir"] == contract.workdir
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["capabilities"].get("add", []) == list(contract.capabilities)
@@ -167,8 +177,13 @@ def test_what_is_mounted_is_the_contract(name: str) -> None:
             scratch = {"medium": "Memory", "sizeLimit": kubernetes_quantity(size)}
             assert volumes[mounts[path]["name"]]["emptyDir"] == scratch
         for state in contract.state:
-            claim = volumes[mounts[state.path]["name"]]["persistentVolumeClaim"]
-            assert mounts[state.path]["readOnly"] is claim["readOnly"] is (state.mode == "ro")
+            volume = volumes[mounts[state.path]["name"]]
+            assert mounts[state.path]["readOnly"] is (state.mode == "ro")
+            if state.secret:
+                assert [item["path"] for item in volume["secret"]["items"]] == list(state.secret)
+                assert volume["secret"]["defaultMode"] == 0o440, "the pod's fsGroup reads it"
+            else:
+                assert volume["persistentVolumeClaim"]["readOnly"] is (state.mode == "ro")
         assert set(mounts) == {*sizes, *(state.path for state in contract.state)}
 
 
@@ -230,6 +245,21 @@ def test_what_a_pod_cannot_say_is_told(path: str) -> None:
     text = {file.path: file.text for file in run_files(image, contract)}[path]
     assert "# Not in a pod's words: 256 pids (the kubelet's podPidsLimit), ulimits, noexec mounts.\n" in text
     assert "# Nor devices (/dev/fuse, /dev/kvm): " in text
+    assert "# Nor the kernel parameters net.core.somaxconn, net.ipv4.tcp_rmem: " in text
+    assert "# Nor processors (0-3,8) and memory nodes (0): " in text
+
+
+def test_the_secret_and_the_variables_are_named_as_they_are_to_be_made() -> None:
+    contract = contract_of("full-contract")
+    pod = objects(contract, "run/pod.yaml")[0]["spec"]
+    [volume] = [item for item in pod["volumes"] if "secret" in item]
+    source = pod["containers"][0]["env"][0]["valueFrom"]["configMapKeyRef"]
+    assert source == {"name": "full-contract-environment", "key": "OMP_NUM_THREADS", "optional": True}
+    image = image_of(plan_of("full-contract", IMAGES["full-contract"]))
+    text = {file.path: file.text for file in run_files(image, contract)}["run/pod.yaml"]
+    made = "kubectl create secret generic full-contract-run-secrets-tls "
+    assert f"# Make the secret first: {made}--from-file=tls.crt=FILE --from-file=tls.key=FILE\n" in text
+    assert volume["secret"]["secretName"] in made
 
 
 @pytest.mark.parametrize("path", FILES)

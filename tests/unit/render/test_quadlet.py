@@ -10,7 +10,8 @@ import pytest
 from builder.errors import InputError
 from builder.model.contract import RunContract
 from builder.model.profile import Device
-from builder.render.definition import run_files, state_mounts
+from builder.render.definition import run_files
+from builder.render.mounts import state_mounts
 from builder.render.quoting import health_command, quadlet_value, socket_address
 from tests.golden import IMAGES, image_of, plan_of
 from tests.unit.render.contracts import NAMES, contract_of
@@ -22,15 +23,16 @@ KEYS = {
         *("HealthInterval", "HealthRetries", "HealthStartPeriod", "HealthTimeout", "Image", "Network"),
         *("NoNewPrivileges", "PidsLimit", "PodmanArgs", "PublishPort", "ReadOnly", "ReadOnlyTmpfs"),
         *("SeccompProfile", "ShmSize", "StopSignal", "Tmpfs", "Ulimit", "User", "Volume", "WorkingDir"),
+        *("Environment", "Secret", "Sysctl"),
     },
-    "Service": {"Restart"},
+    "Service": {"Restart", "PassEnvironment"},
     "Install": {"WantedBy"},
 }
 """systemd.unit(5), systemd.service(5); podman-systemd.unit(5), "Container units [Container]", of Podman 5.2
 (the release that brought StopSignal=; `Memory=` is of 5.5, so memory stands in PodmanArgs=)."""
 MANY = {
     *("AddCapability", "AddDevice", "DropCapability", "GroupAdd", "PodmanArgs", "PublishPort", "Tmpfs"),
-    *("Ulimit", "Volume"),
+    *("Ulimit", "Volume", "Environment", "Secret", "Sysctl"),
 }
 """Those that may stand there several times."""
 TMPFS = {"rw", "nosuid", "nodev", "noexec", "exec", "size", "mode", "notmpcopyup", "U"}
@@ -94,6 +96,8 @@ def test_the_unit_is_the_contract(name: str) -> None:
         "PidsLimit": [str(contract.pids)],
         "ShmSize": [contract.shm],
         "Ulimit": [f"{name}={limit.soft}:{limit.hard}" for name, limit in contract.ulimits],
+        "Sysctl": [f'"{key}={value}"' for key, value in contract.sysctls],
+        "Environment": [f"{key}={value}" for key, value in contract.given],
         "StopSignal": [contract.stop_signal],
     }
     assert {key: values(name, key) for key in wanted} == wanted
@@ -102,7 +106,11 @@ def test_the_unit_is_the_contract(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_has_no_key_is_said_in_podman_s_own_options(name: str) -> None:
     contract = contract_of(name)
-    (arguments,) = values(name, "PodmanArgs")
+    arguments, *further = values(name, "PodmanArgs")
+    placed = [f"--cpuset-cpus={contract.cpuset_cpus}", f"--cpuset-mems={contract.cpuset_mems}"]
+    passed = [f"--env={variable}" for variable in contract.pass_env]
+    wanted = [*(word for word in placed if not word.endswith("=all")), *passed]
+    assert [word for line in further for word in shlex.split(line)] == wanted
     assert shlex.split(arguments) == [
         f"--memory={contract.memory}",
         f"--memory-swap={contract.memory}",
@@ -129,7 +137,21 @@ def test_state_is_a_volume_of_its_own(name: str) -> None:
     assert values(name, "Volume") == [
         f"{contract.name}-{mount.label}:{mount.path}:{'ro' if mount.read_only else 'rw'}"
         for mount in state_mounts(contract)
+        if not mount.secret
     ]
+
+
+def test_secrets_are_podman_s_own_and_only_the_user_reads_them() -> None:
+    options = "uid=65532,gid=65532,mode=0400"
+    assert values("full-contract", "Secret") == [
+        f"full-contract-run-secrets-tls-{file},type=mount,target=/run/secrets/tls/{file},{options}"
+        for file in ("tls.crt", "tls.key")
+    ]
+
+
+def test_the_unit_gets_what_it_passes_on() -> None:
+    found = dict(unit("full-contract", contract_of("full-contract"))["Service"])
+    assert found["PassEnvironment"] == "OMP_NUM_THREADS LOG_LEVEL NCCL_DEBUG"
 
 
 def test_the_seccomp_profile_lies_beside_the_unit() -> None:

@@ -11,6 +11,7 @@ COMPOSE = "run/compose.yaml"
 POD = "run/pod.yaml"
 CLUSTER = "run/kubernetes.yaml"
 QUADLET = "run/sample.container"
+SYNCOOKIES = "{name: net.ipv4.tcp_syncookies, value: '0'}"
 
 
 def edit(path: str, old: str, new: str) -> RunBreak:
@@ -371,8 +372,39 @@ RUN = (
     mutant(
         "pod-security",
         "kernel parameters",
-        edit(POD, "    runAsUser:", "    sysctls: [{name: kernel.shmmax}]\n    runAsUser:"),
-        "run/pod.yaml sets kernel parameters (sysctls)",
+        edit(POD, "    runAsUser:", "    sysctls: [{name: kernel.shmmax, value: '1'}]\n    runAsUser:"),
+        "run/pod.yaml sets kernel parameters (kernel.shmmax)",
+        "declared-sysctls",
+    ),
+    mutant(
+        "declared-sysctls",
+        "docker run",
+        told("--sysctl net.ipv4.ip_forward=1"),
+        "run/docker-run.sh sets net.ipv4.ip_forward to '1', which the contract doesn't",
+    ),
+    mutant(
+        "declared-sysctls",
+        "behind a variable that may be passed",
+        told("${NCCL_DEBUG+--env NCCL_DEBUG} --sysctl net.ipv4.ip_forward=1"),
+        "run/docker-run.sh sets net.ipv4.ip_forward to '1', which the contract doesn't",
+    ),
+    mutant(
+        "declared-sysctls",
+        "compose",
+        edit(COMPOSE, "read_only: true", "read_only: true\n    sysctls: [net.core.somaxconn=1]"),
+        "run/compose.yaml sets net.core.somaxconn to '1', which the contract doesn't",
+    ),
+    mutant(
+        "declared-sysctls",
+        "a quadlet",
+        edit(QUADLET, "ReadOnly=true", 'ReadOnly=true\nSysctl="kernel.sem=1 2 3 4" kernel.shmmax=1'),
+        "run/sample.container sets kernel.sem to '1 2 3 4', which the contract doesn't",
+    ),
+    mutant(
+        "declared-sysctls",
+        "a pod",
+        edit(POD, "    runAsUser:", f"    sysctls: [{SYNCOOKIES}]\n    runAsUser:"),
+        "run/pod.yaml sets net.ipv4.tcp_syncookies to '0', which the contract doesn't",
     ),
     mutant(
         "pod-security",

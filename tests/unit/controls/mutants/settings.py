@@ -4,6 +4,7 @@ from builder.model.spec import Healthcheck
 from tests.unit.controls.mutant import mutant
 from tests.unit.controls.sound import (
     SITE,
+    file,
     put,
     set_config,
     set_env,
@@ -50,6 +51,18 @@ SETTINGS = (
         "a mode",
         set_env("NVIDIA_DISABLE_REQUIRE", "1"),
         "variable NVIDIA_DISABLE_REQUIRE is '1', which asks the driver for more than computing",
+    ),
+    mutant(
+        "declared-sysctls",
+        "a file that nothing applies",
+        put(file("etc/sysctl.d/90-fast.conf", "net.core.somaxconn = 4096\n")),
+        "etc/sysctl.d/90-fast.conf is applied by nothing",
+    ),
+    mutant(
+        "declared-sysctls",
+        "the file of old",
+        put(file("etc/sysctl.conf", "vm.swappiness = 1\n")),
+        "etc/sysctl.conf is applied by nothing",
     ),
     mutant(
         "stop-signal",

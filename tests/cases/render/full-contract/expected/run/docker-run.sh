@@ -4,6 +4,7 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 : "${MODELS_FOLDER:?must name the folder for models}"
 : "${DATA_FOLDER:?must name the folder for data}"
+: "${RUN_SECRETS_TLS_FOLDER:?must name the folder for run-secrets-tls}"
 exec docker run --rm --interactive \
   --name full-contract \
   --user 65532:65532 \
@@ -19,6 +20,7 @@ exec docker run --rm --interactive \
   --tmpfs /var/cache/jit:rw,nosuid,nodev,exec,size=1g,uid=65532,gid=65532,mode=0700 \
   --mount type=bind,target=/models,readonly,source="$MODELS_FOLDER" \
   --mount type=bind,target=/data,source="$DATA_FOLDER" \
+  --mount type=bind,target=/run/secrets/tls,readonly,source="$RUN_SECRETS_TLS_FOLDER" \
   --device /dev/fuse:/dev/fuse:rw \
   --device /dev/kvm:/dev/kvm:r \
   --memory 2g \
@@ -29,6 +31,14 @@ exec docker run --rm --interactive \
   --ulimit core=0:0 \
   --ulimit memlock=-1:-1 \
   --ulimit nofile=1024:4096 \
+  --cpuset-cpus 0-3,8 \
+  --cpuset-mems 0 \
+  --sysctl kernel.shm_rmid_forced=1 \
+  --sysctl net.core.somaxconn=4096 \
+  --sysctl 'net.ipv4.tcp_rmem=4096 87380 6291456' \
+  ${OMP_NUM_THREADS+--env OMP_NUM_THREADS} \
+  ${LOG_LEVEL+--env LOG_LEVEL} \
+  ${NCCL_DEBUG+--env NCCL_DEBUG} \
   --stop-signal SIGQUIT \
   --network bank \
   --publish '[2001:db8::7]':443:443 \

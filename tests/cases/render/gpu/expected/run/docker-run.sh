@@ -25,6 +25,10 @@ exec docker run --rm --interactive \
   --ulimit core=0:0 \
   --ulimit memlock=-1:-1 \
   --ulimit nofile=4096:4096 \
+  --env CUDA_MPS_PINNED_DEVICE_MEM_LIMIT=0=8G,1=512M \
+  --env CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=25 \
+  ${NCCL_DEBUG+--env NCCL_DEBUG} \
+  ${NCCL_SOCKET_IFNAME+--env NCCL_SOCKET_IFNAME} \
   --stop-signal SIGTERM \
   --network default \
   temper/gpu:golden "$@"
