@@ -64,6 +64,10 @@ FAULTS: dict[str, Fault] = {
     "declared-ports": Fault("EXPOSE 80", "port 80/tcp is exposed, which is below 1024", mended=False),
     "no-system-volumes": Fault("VOLUME /usr/share/data", "volume '/usr/share/data'"),
     "gpu-request": Fault("ENV NVIDIA_VISIBLE_DEVICES=all", "variable NVIDIA_VISIBLE_DEVICES"),
+    "declared-sysctls": Fault(
+        "RUN mkdir -p /etc/sysctl.d && echo net.core.somaxconn=4096 > /etc/sysctl.d/90-fast.conf",
+        "etc/sysctl.d/90-fast.conf is applied by nothing",
+    ),
     "stop-signal": Fault("STOPSIGNAL SIGKILL", "SIGKILL"),
     "fips-claim": Fault("", "label 'temper.fips' is missing"),
     "approved-ca-bundle": Fault(
