@@ -26,13 +26,14 @@ def progress_for(stream: TextIO, quiet: bool) -> Progress:
 
 
 class InLog:
-    """A line for each stage and note, and one for each download when all of it has arrived."""
+    """A line for each stage and note, and one for each transfer when all of it has arrived."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
         self._files = self._size = self._arrived = 0
         self._began = 0.0
-        self._downloading = False
+        self._transferring = False
+        self._done = ""
 
     def stage(self, text: str) -> None:
         self._write(text)
@@ -40,21 +41,22 @@ class InLog:
     def note(self, text: str) -> None:
         self._write(f"note: {text}")
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, files: int, size: int, done: str = "received") -> None:
+        self._done = done
         self._files, self._size, self._arrived = files, size, 0
         self._began = self._clock()
-        self._downloading = True
+        self._transferring = True
 
     def advance(self, size: int) -> None:
         self._arrived += size
-        if self._downloading and self._arrived >= self._size:
-            self._downloading = False
+        if self._transferring and self._arrived >= self._size:
+            self._transferring = False
             self._write(self._summary())
 
     def _summary(self) -> str:
         seconds = self._clock() - self._began
         files = "1 file" if self._files == 1 else f"{self._files} files"
-        return f"received {files}, {amount(self._size)} in {seconds:.1f} s"
+        return f"{self._done} {files}, {amount(self._size)} in {seconds:.1f} s"
 
     def _write(self, line: str) -> None:
         self._stream.write(f"{line}\n")
@@ -62,7 +64,7 @@ class InLog:
 
 
 class OnTerminal(InLog):
-    """The same lines, and a bar while a download runs.
+    """The same lines, and a bar while a transfer runs.
 
     The bar is drawn by whoever reports bytes, and the cursor always rests on the line below it. So there is
     no thread to stop and nothing to close: an error, a traceback or the result starts on a line of its own.
@@ -74,15 +76,15 @@ class OnTerminal(InLog):
         self._drawn_at: float | None = None
         """`None` while no bar stands in the line above the cursor."""
 
-    def expect(self, files: int, size: int) -> None:
-        super().expect(files, size)
+    def expect(self, files: int, size: int, done: str = "received") -> None:
+        super().expect(files, size, done)
         self._drawn_at = None  # a bar that was left unfinished stays as it is
         self._bar = _new_bar(self._stream, self._clock, size)
         self._draw(self._bar)
 
     def advance(self, size: int) -> None:
         super().advance(size)
-        if self._bar is None or not self._downloading:
+        if self._bar is None or not self._transferring:
             return
         self._bar.update(self._bar.task_ids[0], completed=self._arrived)
         if self._drawn_at is None or self._clock() >= self._drawn_at + REDRAW:

@@ -7,8 +7,8 @@ class Progress(Protocol):
     def stage(self, text: str) -> None:
         """A new step begins: `resolving packages`."""
 
-    def expect(self, files: int, size: int) -> None:
-        """A download of so many files and bytes begins."""
+    def expect(self, files: int, size: int, done: str = "received") -> None:
+        """A download of so many files and bytes begins; or another transfer, which is `done` then."""
 
     def advance(self, size: int) -> None:
         """So many more bytes have arrived (negative when a broken transfer starts again)."""
@@ -23,7 +23,7 @@ class Silent:
     def stage(self, text: str) -> None:
         pass
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, files: int, size: int, done: str = "received") -> None:
         pass
 
     def advance(self, size: int) -> None:

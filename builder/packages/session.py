@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from netrc import NetrcParseError
+from pathlib import Path
 from typing import Self, TypeVar
 
 import certifi
@@ -91,10 +92,10 @@ class Session:
                 _check_status(response, url, (200, 206, 416) if start else (200,))
                 yield response
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-            raise RefusedError(f"{_in_plain_words(error)} ({shown(url)})") from error
+            raise RefusedError(f"{in_plain_words(error)} ({shown(url)})") from error
         except httpx.TransportError as error:
             unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
-            raise BrokenError(_in_plain_words(error), unreachable=unreachable) from error
+            raise BrokenError(in_plain_words(error), unreachable=unreachable) from error
 
 
 def _check_status(response: httpx.Response, url: str, fine: tuple[int, ...]) -> None:
@@ -105,17 +106,19 @@ def _check_status(response: httpx.Response, url: str, fine: tuple[int, ...]) -> 
     if status in (404, 410):
         raise RefusedError(f"not found at {shown(url)} (status {status})", gone=True)
     if status in (408, 425, 429) or status >= 500:
-        raise BrokenError(said, wait=_retry_after(response))
+        raise BrokenError(said, wait=retry_after(response))
     hint = "; check the credentials for this server" if status in (401, 403, 407) else ""
     raise RefusedError(f"{said} ({shown(url)}){hint}")
 
 
-def _retry_after(response: httpx.Response) -> float:
+def retry_after(response: httpx.Response) -> float:
+    """Seconds that the server asks to be left alone."""
     asked = response.headers.get("Retry-After", "")
     return min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else 0.0
 
 
-def _in_plain_words(error: Exception) -> str:
+def in_plain_words(error: Exception) -> str:
+    """Why a request came to nothing."""
     match error:
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
             return "not an http or https URL"
@@ -147,7 +150,8 @@ def _cause(error: BaseException) -> str:
     return said.lower()
 
 
-def open_client(workers: int) -> httpx.AsyncClient:
+def open_client(workers: int, authorities: tuple[Path, ...] = ()) -> httpx.AsyncClient:
+    """`authorities` are files of certificates to trust besides the system's."""
     try:
         return httpx.AsyncClient(
             # The bytes are hashed as they travel, so no encoding but the file's own.
@@ -155,7 +159,9 @@ def open_client(workers: int) -> httpx.AsyncClient:
             timeout=TIMEOUT,
             limits=httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
             follow_redirects=True,
-            verify=_certificates(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")),
+            verify=_certificates(
+                os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""), authorities
+            ),
         )
     except (OSError, ValueError, ImportError) as error:
         raise NetworkError(
@@ -165,7 +171,7 @@ def open_client(workers: int) -> httpx.AsyncClient:
 
 
 @cache
-def _certificates(file: str, folder: str) -> ssl.SSLContext:
+def _certificates(file: str, folder: str, authorities: tuple[Path, ...]) -> ssl.SSLContext:
     """The system's, where a firm's own authority would stand, and Mozilla's for systems that have none.
 
     Read once for the values of SSL_CERT_FILE and SSL_CERT_DIR: it takes 0.1 s.
@@ -173,6 +179,8 @@ def _certificates(file: str, folder: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not (file or folder):
         context.load_verify_locations(certifi.where())
+    for path in authorities:
+        context.load_verify_locations(path)
     return context
 
 

@@ -157,7 +157,7 @@ class Counted(Silent):
         self.arrived = 0
         self.notes: list[str] = []
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, files: int, size: int, _done: str = "") -> None:
         self.expected.append((files, size))
 
     def advance(self, size: int) -> None:

@@ -1,0 +1,166 @@
+"""`temper publish`: what `build` left on the disk, into a registry, with what tells about it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.errors import InputError
+from builder.image.config import MANIFEST
+from builder.image.layout import find_image
+from builder.image.stored import Folder
+from builder.model.plan import Plan
+from builder.model.report import Report
+from builder.pipeline import alone_in, output_folder
+from builder.registry.credentials import find_credentials
+from builder.registry.name import Reference
+from builder.registry.push import Artifact, Document, Pushed, Sent, push
+from builder.registry.upload import Blob
+from builder.stages import LAYOUT, REPORT
+from builder.workplace import Workplace
+
+REPORT_TYPE = "application/vnd.temper.report.v1+json"
+BILLS = {
+    "sbom/spdx.json": "application/spdx+json",
+    "sbom/cyclonedx.json": "application/vnd.cyclonedx+json",
+}
+"""Files of a build's folder -> what they are, by their registered media types."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    reference: Reference
+    digest: str
+    """What the tag means now: the image's manifest, or the index over several platforms."""
+    platforms: tuple[str, ...]
+    sent: Sent
+
+
+def publish(place: Workplace, plan: Plan, reference: Reference, platforms: tuple[str, ...]) -> Published:
+    """All platforms that were built, unless some are named.
+
+    Raises `InputError` for an image that wasn't built or fails its profile, and what `push` does.
+    """
+    folders = built(plan, platforms)
+    with ExitStack() as stack:
+        for folder in folders.values():
+            stack.enter_context(alone_in(place, folder))
+        refuse_mixed(folders)
+        images = [pushed(folder, platform) for platform, folder in folders.items()]
+        place.progress.stage(f"publishing to {reference}")
+        top, sent = push(images, reference, find_credentials(reference.host), place.progress)
+    return Published(reference=reference, digest=top.digest, platforms=tuple(folders), sent=sent)
+
+
+def built(plan: Plan, wanted: tuple[str, ...]) -> dict[str, Path]:
+    for platform in wanted:
+        if platform not in plan.spec.platforms:
+            there = ", ".join(plan.spec.platforms)
+            raise InputError(
+                f"--platform: image '{plan.image}' is not made for '{platform}'; it has: {there}"
+            )
+    folders = {platform: output_folder(plan, platform, None) for platform in wanted or plan.spec.platforms}
+    found = {platform: folder for platform, folder in folders.items() if (folder / LAYOUT).is_dir()}
+    missing = [platform for platform in folders if platform not in found and (wanted or not found)]
+    if missing:
+        again = f"temper build {plan.image} --profile {plan.profile}"
+        raise InputError(
+            [
+                f"{folders[one] / LAYOUT}: no such image; run `{again} --platform {one}` first"
+                for one in missing
+            ]
+        )
+    return dict(sorted(found.items()))
+
+
+def refuse_mixed(folders: dict[str, Path]) -> None:
+    """One tag for images of one lock: an older build for another platform is easily forgotten."""
+    dates = {platform: report_of(folder).created for platform, folder in folders.items()}
+    newest = max(dates.values())
+    older = [platform for platform, created in dates.items() if created != newest]
+    if older:
+        raise InputError(
+            [
+                f"{folders[one]}: is of {dates[one]}, the image for another platform of {newest}; "
+                "build it again, or name those to publish by --platform"
+                for one in older
+            ]
+        )
+
+
+def pushed(folder: Path, platform: str) -> Pushed:
+    """The layout as it lies there: its blobs are hashed while they are sent."""
+    layout = folder / LAYOUT
+    stored = find_image(layout, platform)
+    report = sound(folder, stored.manifest)
+    place = Folder(layout)
+    manifest = place.span(blob_name(stored.manifest), stored.manifest)
+    return Pushed(
+        platform=platform,
+        manifest=Document(media_type=MANIFEST, data=manifest.path.read_bytes()),
+        blobs=(
+            Blob.of(stored.config),
+            *(Blob(digest=layer.name, size=layer.size, path=layer.path) for layer in stored.layers),
+        ),
+        artifacts=tuple(artifacts(folder, report.created)),
+    )
+
+
+def blob_name(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+
+
+def sound(folder: Path, digest: str) -> Report:
+    """The report of exactly this image, which must not fail its profile."""
+    report = report_of(folder)
+    if report.digest != digest:
+        raise InputError(f"{folder / REPORT}: speaks of another image than {digest}; build the image again")
+    if not report.passed:
+        raise InputError(
+            f"{folder}: the image fails profile '{report.profile}', so it is not published; "
+            "mend it, or waive the control in the profile with a reason"
+        )
+    return report
+
+
+def report_of(folder: Path) -> Report:
+    try:
+        return Report.model_validate_json((folder / REPORT).read_bytes())
+    except (OSError, ValueError):
+        raise InputError(f"{folder / REPORT}: no report on the image is there; build it again") from None
+
+
+def artifacts(folder: Path, created: str) -> Iterator[Artifact]:
+    for name, kind in {REPORT: REPORT_TYPE, **BILLS}.items():
+        path = folder / name
+        if path.is_file():
+            yield Artifact(
+                artifact_type=kind, media_type=kind, file=Blob.of(path.read_bytes()), created=created
+            )
+
+
+def as_data(published: Published) -> dict[str, Any]:
+    sent = published.sent
+    return {
+        "reference": str(published.reference),
+        "digest": published.digest,
+        "platforms": list(published.platforms),
+        "sent": {"blobs": sent.blobs, "bytes": sent.size},
+        "there": sent.there,
+        "referrers": sent.referrers,
+    }
+
+
+def as_text(published: Published) -> str:
+    from builder.console import amount  # noqa: PLC0415 - a terminal's affair
+
+    sent = published.sent
+    rest = f"; {sent.there} were there" if sent.there else ""
+    return (
+        f"published {published.reference}\n"
+        f"digest    {published.digest}\n"
+        f"platforms {', '.join(published.platforms)}\n"
+        f"sent      {sent.blobs} of {sent.blobs + sent.there} blobs, {amount(sent.size)}{rest}\n"
+        f"referrers {len(sent.referrers)}"
+    )

@@ -1,0 +1,151 @@
+"""One repository of a registry: requests that are authorised, tried again, and told in plain words.
+
+Source: OCI distribution-spec 1.1, "API".
+"""
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import httpx
+
+from builder.packages.session import BrokenError, RefusedError, Session, in_plain_words, retry_after
+from builder.registry.access import Access
+from builder.registry.name import Reference
+
+LONGEST_ANSWER = 8 << 20
+"""Bytes of a manifest or an error that are read; registries stop at 4 MiB."""
+CERTIFICATES = Path("/etc/docker/certs.d")
+"""`HOST/*.crt`: authorities that engines trust for one registry (docker, "Verify repository client")."""
+
+ANY_ANSWER = (200, 404)
+"""Of `/v2/`: some registries have repositories only."""
+
+Content = Callable[[], AsyncIterator[bytes]]
+"""Begins anew for each attempt."""
+
+
+def authorities(host: str) -> tuple[Path, ...]:
+    """Certificates that are trusted for this registry besides the system's."""
+    return tuple(sorted((CERTIFICATES / host).glob("*.crt")))
+
+
+class Registry:
+    """A host's repository, once it was reached."""
+
+    def __init__(self, client: httpx.AsyncClient, reference: Reference, access: Access) -> None:
+        self._client, self.reference, self._access = client, reference, access
+        self.session = Session(client)
+        self.base = f"https://{reference.host}"
+
+    def url(self, path: str) -> str:
+        return f"{self.base}/v2/{self.reference.repository}/{path}"
+
+    async def reach(self) -> None:
+        """Also finds out whether it speaks plain HTTP, as only a registry on this machine may."""
+        if self.reference.is_near and await self._is_plain():
+            self.base = f"http://{self.reference.host}"
+        await self.session.persist(self.base, self._ping, lambda: 0)
+
+    async def _is_plain(self) -> bool:
+        try:
+            await self._ping()
+        except RefusedError:
+            return False
+        except BrokenError:
+            try:
+                await self._once("GET", f"http://{self.reference.host}/v2/", "", {}, None)
+            except (BrokenError, RefusedError):
+                return False
+            return True
+        return False
+
+    async def _ping(self) -> None:
+        await self.ask("GET", f"{self.base}/v2/", ANY_ANSWER)
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        fine: tuple[int, ...],
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | Content | None = None,
+    ) -> httpx.Response:
+        """A good answer, whole. Raises `BrokenError` where another attempt may help, else `RefusedError`."""
+        while True:
+            said = self._access.header
+            response = await self._once(method, url, said, headers or {}, content)
+            if response.status_code != 401:
+                break
+            await self._access.answer(response.headers.get("WWW-Authenticate", ""), said)
+        self._access.taken(said)
+        if response.status_code not in fine:
+            _complain(response)
+        return response
+
+    async def _once(
+        self, method: str, url: str, said: str, headers: Mapping[str, str], content: bytes | Content | None
+    ) -> httpx.Response:
+        own = httpx.URL(url).netloc == httpx.URL(self.base).netloc
+        if said and own:  # an upload may go on elsewhere, where our secrets have no business
+            headers = {**headers, "Authorization": said}
+        body = content() if callable(content) else content
+        moves = method in ("GET", "HEAD")
+        try:
+            request = self._client.build_request(method, url, headers=headers, content=body)
+            response = await self._client.send(request, stream=True, follow_redirects=moves, auth=None)
+            try:
+                return await _read(response)
+            finally:
+                await response.aclose()
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
+            raise RefusedError(in_plain_words(error)) from error
+        except httpx.TransportError as error:
+            if _is_distrust(error):
+                raise RefusedError(
+                    f"{in_plain_words(error)}; put its authority under {CERTIFICATES / self.reference.host}"
+                ) from error
+            unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
+            raise BrokenError(in_plain_words(error), unreachable=unreachable) from error
+
+
+async def _read(response: httpx.Response) -> httpx.Response:
+    data = bytearray()
+    async for piece in response.aiter_raw():
+        data.extend(piece)
+        if len(data) > LONGEST_ANSWER:
+            raise RefusedError(f"the registry answers with more than {LONGEST_ANSWER} bytes")
+    return httpx.Response(
+        response.status_code, headers=response.headers, content=bytes(data), request=response.request
+    )
+
+
+def _is_distrust(error: BaseException) -> bool:
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ssl.SSLCertVerificationError):
+            return True
+        below = below.__cause__ or below.__context__
+    return False
+
+
+def _complain(response: httpx.Response) -> None:
+    status = response.status_code
+    said = f"the registry answered {status} {response.reason_phrase}".rstrip().lower()
+    if words := _words(response.content):
+        said += f": {words}"
+    if status in (408, 425, 429) or status >= 500:
+        raise BrokenError(said, wait=retry_after(response))
+    raise RefusedError(said)
+
+
+def _words(content: bytes) -> str:
+    """Of the errors in an answer: `denied: requested access to the resource is denied`."""
+    try:
+        rows = json.loads(content)["errors"]
+        found = [f"{row['code']}: {row.get('message', '')}".rstrip(": ").lower() for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return "; ".join(found)[:300]

@@ -1,0 +1,218 @@
+"""Images and what belongs to them, into a registry: blobs first, then manifests by digest, the tag last.
+
+Whoever pulls the tag meanwhile gets the image before this one, whole.
+Source: OCI distribution-spec 1.1, "Pushing manifests with subject", "Unavailable referrers API".
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from builder.errors import NetworkError
+from builder.image.config import INDEX, MANIFEST, compact
+from builder.image.documents import Index, parse
+from builder.packages.session import RefusedError, open_client
+from builder.progress import Progress
+from builder.registry.access import Access
+from builder.registry.client import Registry, authorities
+from builder.registry.credentials import Credentials
+from builder.registry.name import Reference
+from builder.registry.upload import Blob, Upload, is_there
+
+WORKERS = 4
+EMPTY = Blob.of(b"{}")
+EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+"""The config of an artifact that has none (image-spec 1.1, manifest.md)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A manifest or an index."""
+
+    media_type: str
+    data: bytes
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{hashlib.sha256(self.data).hexdigest()}"
+
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.data)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file about an image: a bill of materials, a report."""
+
+    artifact_type: str
+    """What it is: `application/spdx+json`."""
+    media_type: str
+    file: Blob
+    created: str
+    """RFC 3339: of the image, so that the same artifact has the same digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """An image of one platform."""
+
+    platform: str
+    manifest: Document
+    blobs: tuple[Blob, ...]
+    """Its config and layers."""
+    artifacts: tuple[Artifact, ...] = ()
+
+
+@dataclass(slots=True)
+class Sent:
+    """What a push came to."""
+
+    blobs: int = 0
+    size: int = 0
+    """Bytes of those that the registry lacked."""
+    there: int = 0
+    """Blobs that it had."""
+    referrers: list[str] = field(default_factory=list)
+    """Digests of the artifacts' manifests."""
+
+
+def push(
+    images: Sequence[Pushed], reference: Reference, credentials: Credentials | None, progress: Progress
+) -> tuple[Document, Sent]:
+    """What the tag means now, and what was sent for it.
+
+    Raises `NetworkError` where the registry refuses or can't be reached, `ArchiveError` for a damaged blob;
+    the tag is then where it was.
+    """
+    return asyncio.run(_push(images, reference, credentials, progress))
+
+
+async def _push(
+    images: Sequence[Pushed], reference: Reference, credentials: Credentials | None, progress: Progress
+) -> tuple[Document, Sent]:
+    async with open_client(WORKERS, authorities(reference.host)) as client:
+        registry = Registry(client, reference, Access(client, reference, credentials))
+        try:
+            await registry.reach()
+            return await Pushing(registry, progress).all_of(images)
+        except RefusedError as refused:
+            raise NetworkError(f"publishing to '{reference}': {refused}; its tag was not moved") from None
+
+
+class Pushing:
+    def __init__(self, registry: Registry, progress: Progress) -> None:
+        self._registry, self._progress = registry, progress
+        self._sent = Sent()
+        self._slots = asyncio.Semaphore(WORKERS)
+
+    async def all_of(self, images: Sequence[Pushed]) -> tuple[Document, Sent]:
+        await self._blobs(images)
+        await together(self._manifest(image.manifest, image.manifest.digest) for image in images)
+        for image in images:
+            await self._artifacts(image)
+        top = images[0].manifest if len(images) == 1 else index_of(images)
+        if len(images) > 1:
+            await self._manifest(top, top.digest)
+        await self._manifest(top, self._registry.reference.tag)
+        return top, self._sent
+
+    async def _blobs(self, images: Sequence[Pushed]) -> None:
+        found = {blob.digest: blob for image in images for blob in image.blobs}
+        artifacts = [artifact for image in images for artifact in image.artifacts]
+        found |= {one.digest: one for artifact in artifacts for one in (artifact.file, EMPTY)}
+        lacking: list[Blob] = []
+
+        async def look(blob: Blob) -> None:
+            if not await is_there(self._registry, blob):
+                lacking.append(blob)
+
+        await together(map(look, found.values()))
+        self._sent = Sent(
+            blobs=len(lacking), size=sum(blob.size for blob in lacking), there=len(found) - len(lacking)
+        )
+        if lacking:
+            self._progress.expect(self._sent.blobs, self._sent.size, "sent")
+        await together(map(self._blob, sorted(lacking, key=lambda blob: -blob.size)))
+
+    async def _blob(self, blob: Blob) -> None:
+        async with self._slots:
+            await Upload(self._registry, blob, self._progress).send()
+
+    async def _manifest(self, document: Document, name: str) -> bool:
+        """Whether the registry knows what a subject is. Raises `RefusedError` where it misunderstands."""
+        url = self._registry.url(f"manifests/{name}")
+        headers = {"Content-Type": document.media_type}
+        answer = await self._registry.session.persist(
+            url,
+            lambda: self._registry.ask("PUT", url, (200, 201, 202), headers=headers, content=document.data),
+            lambda: 0,
+        )
+        said = answer.headers.get("Docker-Content-Digest", document.digest)
+        if said != document.digest:
+            raise RefusedError(f"the registry calls {document.digest} by another digest, {said}")
+        return "OCI-Subject" in answer.headers
+
+    async def _artifacts(self, image: Pushed) -> None:
+        """One after the other: registries without the referrers API keep them in one index."""
+        for artifact in image.artifacts:
+            document = referrer(artifact, image.manifest)
+            if not await self._manifest(document, document.digest):
+                await self._listed(document, artifact, image.manifest)
+            self._sent.referrers.append(document.digest)
+
+    async def _listed(self, document: Document, artifact: Artifact, subject: Document) -> None:
+        """The tag that stands in for the referrers API, with what others have listed there."""
+        tag = subject.digest.replace(":", "-")
+        url = self._registry.url(f"manifests/{tag}")
+        answer = await self._registry.session.persist(
+            url, lambda: self._registry.ask("GET", url, (200, 404), headers={"Accept": INDEX}), lambda: 0
+        )
+        there: list[dict[str, Any]] = []
+        if answer.status_code == 200:
+            parse(Index, answer.content, f"'{self._registry.reference.host}': {tag}")
+            there = json.loads(answer.content)["manifests"] or []
+        others = [one for one in there if one["digest"] != document.digest]
+        entry = {**document.descriptor, "artifactType": artifact.artifact_type}
+        listed = sorted([*others, entry], key=lambda one: str(one["digest"]))
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
+        await self._manifest(Document(media_type=INDEX, data=compact(index)), tag)
+
+
+async def together(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """All at once; the first failure ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except BaseExceptionGroup as problems:
+        raise problems.exceptions[0] from None
+
+
+def index_of(images: Sequence[Pushed]) -> Document:
+    """One name for the images of several platforms."""
+    rows = []
+    for image in sorted(images, key=lambda one: one.platform):
+        system, _, architecture = image.platform.partition("/")
+        platform = {"os": system, "architecture": architecture}
+        rows.append({**image.manifest.descriptor, "platform": platform})
+    data = compact({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
+    return Document(media_type=INDEX, data=data)
+
+
+def referrer(artifact: Artifact, subject: Document) -> Document:
+    """The manifest of an artifact about `subject` (image-spec 1.1, "Guidelines for Artifact Usage")."""
+    layer = {"mediaType": artifact.media_type, "digest": artifact.file.digest, "size": artifact.file.size}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": artifact.artifact_type,
+        "config": {"mediaType": EMPTY_TYPE, "digest": EMPTY.digest, "size": EMPTY.size},
+        "layers": [layer],
+        "subject": subject.descriptor,
+        "annotations": {"org.opencontainers.image.created": artifact.created},
+    }
+    return Document(media_type=MANIFEST, data=compact(manifest))
