@@ -20,6 +20,8 @@ MOST_WHEELS = 32
 _FIRST, _LAST = ("system",), ("python", "configuration", "app")
 _CONFIGURATION = frozenset({"accounts", "ca-bundle", "controls", "mount-point"})
 """What Temper writes for one image under one profile, and would change a layer that others share."""
+_OURS = frozenset({"file", "temper"})
+"""What no package brings: the image's own files, and what Temper writes."""
 _IMPLIED = Owner(kind="temper", name="tree")
 """Of directories that are only there because something lies in them (`Rootfs.with_entries`)."""
 PLAIN = "plain-1"
@@ -29,17 +31,20 @@ _FORMAT = "1"
 
 
 def undated(rootfs: Rootfs) -> Rootfs:
-    """The tree with its directories at time 0.
+    """The tree with its directories at time 0, and what no package brings at that of the newest package.
 
     Each layer holds the folders above its files. With times they would change whenever any package below
-    does, and a wheel's layer would not be the same in two images.
+    does, and a wheel's layer would not be the same in two images. What Temper writes, and the image's own
+    files, were dated by the lock: a new lock would change their layers, although nothing in them moved.
     """
-    return Rootfs(
-        {
-            path: entry if entry.kind is not Kind.DIRECTORY or not entry.mtime else entry.replace(mtime=0)
-            for path, entry in rootfs.items()
-        }
-    )
+    files = (entry for entry in rootfs.values() if entry.owner.kind == "deb" and entry.kind is Kind.FILE)
+    newest = max((entry.mtime for entry in files), default=0)
+    return Rootfs({path: _redated(entry, newest) for path, entry in rootfs.items()})
+
+
+def _redated(entry: Entry, newest: int) -> Entry:
+    latest = 0 if entry.kind is Kind.DIRECTORY else newest if entry.owner.kind in _OURS else entry.mtime
+    return entry if entry.mtime <= latest else entry.replace(mtime=latest)
 
 
 def split(rootfs: Rootfs) -> tuple[Layer, ...]:

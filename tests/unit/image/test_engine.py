@@ -22,8 +22,9 @@ from builder.image.layers import plain_size
 from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import is_dead, session
 from builder.image.running import Mount, engine_arguments, trial_arguments
-from builder.model.contract import RunContract
+from builder.model.contract import GpuAccess, RunContract
 from builder.model.profile import Device, Ulimit
+from builder.model.scheduling import Mps
 from builder.model.spec import State, Writable
 from builder.model.trial import Trial
 
@@ -49,6 +50,12 @@ CONTRACT = RunContract(
     pids=128,
     cpus=1.5,
     shm="64m",
+    cpuset_cpus="0-3",
+    cpuset_mems="1",
+    sysctls=(("kernel.sem", "1 2 3 4"),),
+    pass_env=("NCCL_DEBUG",),
+    gpu=GpuAccess(vendor="nvidia", resource="nvidia.com/gpu"),
+    mps=Mps(threads=25),
     stop_signal="SIGTERM",
 )
 
@@ -75,6 +82,10 @@ def test_the_contract_is_told_to_the_engine_word_by_word() -> None:
             {"Name": "core", "Soft": 0, "Hard": 0},
             {"Name": "nofile", "Soft": 1024, "Hard": 4096},
         ],
+        "cpuset_cpus": "0-3",
+        "cpuset_mems": "1",
+        "sysctls": {"kernel.sem": "1 2 3 4"},
+        "environment": ["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=25"],
         "stop_signal": "SIGTERM",
         "tmpfs": {
             "/tmp": "rw,nosuid,nodev,noexec,size=64m,uid=65532,gid=65532,mode=1777",
@@ -98,6 +109,10 @@ def test_a_contract_that_asks_for_little_tells_little() -> None:
     assert told["security_opt"] == ["no-new-privileges:true"]
     assert [told[key] for key in ("group_add", "cap_add", "ulimits", "devices")] == [[], [], [], []]
     assert (told["network_mode"], told["ports"]) == ("none", {})
+    unset = replace(CONTRACT, cpuset_cpus="all", cpuset_mems="all", sysctls=(), gpu=None)
+    told = engine_arguments(unset)
+    placed = [told[key] for key in ("cpuset_cpus", "cpuset_mems", "sysctls", "environment")]
+    assert placed == [None, None, {}, []]
 
 
 def refused(monkeypatch, path: Path) -> EngineError:

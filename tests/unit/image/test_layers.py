@@ -6,7 +6,7 @@ import pytest
 from builder.errors import StoreError
 from builder.image.layers import BIG, MOST_WHEELS, content_key, layer_blob, split, undated
 from builder.model.image import Image, Layer
-from builder.model.tree import Entry, Kind, Owner, Rootfs, Slice
+from builder.model.tree import Bytes, Entry, Kind, Owner, Rootfs, Slice
 from builder.packages.store import Store
 
 LIMIT = 1_700_000_000
@@ -67,6 +67,27 @@ def test_a_big_wheel_has_a_layer_of_its_own_and_small_ones_share_theirs() -> Non
         "python-numpy": [f"{PACKAGES}/numpy.so"],
         "python-torch": [f"{PACKAGES}/torch.so"],
         "python": [f"{PACKAGES}/idna.so", f"{PACKAGES}/six.so"],
+    }
+
+
+def test_another_day_moves_no_layer() -> None:
+    """What no package brings is as old as the newest package, whatever the lock's date."""
+
+    def tree(lock: int) -> Rootfs:
+        def made(path: str, kind: str, mtime: int) -> Entry:
+            owner = Owner(kind=kind, name="accounts" if kind == "temper" else "x")
+            return Entry(path=path, kind=Kind.FILE, mode=0o644, mtime=mtime, content=Bytes(b""), owner=owner)
+
+        made_by = [("etc/passwd", "temper", lock), ("app/main.py", "file", lock), ("usr/lib/x", "deb", 1000)]
+        return Rootfs().with_entries([*(made(*one) for one in made_by), made("usr/lib/y", "wheel", 2000)])
+
+    assert keys(tree(5000)) == keys(tree(6000))
+    dated = undated(tree(5000))
+    assert {path: dated[path].mtime for path in dated if dated[path].kind is Kind.FILE} == {
+        "app/main.py": 1000,
+        "etc/passwd": 1000,
+        "usr/lib/x": 1000,
+        "usr/lib/y": 2000,
     }
 
 
