@@ -38,8 +38,8 @@ class Place:
 
     @cached_property
     def env(self) -> Mapping[str, str]:
-        """The moment lies before the packages' own times. It shifts every layer's digest, so that none of them
-        is in the engine already."""
+        """The moment lies before the packages' own times and so shifts every layer's digest: none of them is
+        in the engine already."""
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
         moment = str(self.lock["date"] - 3 * YEAR)
         return kept | {"TEMPER_STORE": str(self.store), "SOURCE_DATE_EPOCH": moment}
