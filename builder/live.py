@@ -7,11 +7,15 @@ from pathlib import Path
 
 from builder import resources
 from builder.errors import EngineError
+from builder.gpu.host import REHEARSAL, chosen, host_gpus
+from builder.gpu.probing import Case, runtimes_of
+from builder.gpu.real import verify_on
+from builder.gpu.rehearsal import rehearse
 from builder.image.engine import Engine
 from builder.image.layers import plain_size
 from builder.locks import busybox, strace
 from builder.model.plan import Plan
-from builder.model.report import Outcome, SeccompRow
+from builder.model.report import CheckResult, Outcome, SeccompRow
 from builder.stages import DEFINITION, LAYOUT, Made, Options
 from builder.verify.live import LiveResult, not_run
 from builder.verify.runner import verify as run_suites
@@ -45,6 +49,8 @@ def look_live(
         live = not_run(f"not asked for; run `temper verify {plan.image} --profile {plan.profile}`")
         if options.verify:
             live = run_live(place, plan, under(made, identity), folder, engine)
+        if options.gpu:
+            live = replace(live, gpu=gpu_rows(place, plan, under(made, identity), engine, options))
         if fails(plan, live):
             place.progress.note(
                 f"'{tag}' was not given to it, since live tests fail; it is there as {identity}"
@@ -69,7 +75,7 @@ def under(made: Made, identity: str) -> Made:
 
 def fails(plan: Plan, live: LiveResult) -> bool:
     """As the report will say it: a waived control doesn't count."""
-    checks = [*live.suites]
+    checks = [*live.suites, *live.gpu]
     checks += [check for key, found in live.controls.items() if not plan.waives(key) for check in found]
     return any(check.outcome is Outcome.FAILED for check in checks)
 
@@ -82,6 +88,28 @@ def run_live(place: Workplace, plan: Plan, made: Made, folder: Path, engine: Eng
         layout = (folder / LAYOUT).absolute()
         live = run_suites(engine, layout, made.contract, plan, tools, suites_of(plan), lock=made.section)
     return replace(live, seccomp=seccomp_row(made, engine)) if made.contract.seccomp else live
+
+
+def gpu_rows(
+    place: Workplace, plan: Plan, made: Made, engine: Engine, options: Options
+) -> tuple[CheckResult, ...]:
+    """`plan` is of an image with `gpu:`; `pipeline.audit` refuses others."""
+    assert plan.spec.gpu is not None  # noqa: S101
+    case = Case(
+        name=plan.image,
+        platform=made.image.config.platform,
+        contract=made.contract,
+        gpu=plan.spec.gpu,
+        wheels={wheel.name: wheel.version for wheel in made.section.wheels},
+        runtimes=runtimes_of(made.image),
+        image=made.image,
+    )
+    if options.gpu == REHEARSAL:
+        place.progress.stage("rehearsing with a stub driver")
+        return rehearse(engine, case, place.store)
+    place.progress.stage("verifying on this machine's GPU")
+    gpus = chosen(host_gpus(), options.gpu)
+    return verify_on(engine, case, place.store, gpus, options.gpu, options.cdi)
 
 
 def suites_of(plan: Plan) -> tuple[Path, ...]:

@@ -189,6 +189,10 @@ def why_not_live(platform: str, options: Options, *, failed: bool) -> str:
 
 def audit(place: Workplace, plan: Plan, options: Options) -> Report:
     """Looks at a finished image again, every layer of it; with `verify`, live too."""
+    if options.gpu:
+        from builder.gpu.asked import check_image  # noqa: PLC0415 - as above
+
+        check_image(plan, options.gpu)
     with finished(place, plan, options) as (folder, made):
         report = examine(place, plan, made, made.image, folder, options)
         if options.verify:

@@ -23,6 +23,10 @@ class Options:
     """`auto`: load the layout where an engine answers; `required`: the same, and fail where none does;
     `docker`: have the engine build the definition; `none`."""
     verify: bool = False
+    gpu: str = ""
+    """`rehearsal`, or which GPUs of this machine to verify on: `all`, an index, a UUID."""
+    cdi: Path | None = None
+    """A CDI specification in the place of the one that the host has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

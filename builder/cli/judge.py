@@ -100,9 +100,25 @@ def harden(
 @cli.command()
 @click.argument("image")
 @with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
+@click.option(
+    "--gpu",
+    default="",
+    metavar="WHICH",
+    help="Look at its GPU too: rehearsal (a stub driver, on any machine), all, an index or a UUID.",
+)
+@click.option(
+    "--cdi",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="SPEC",
+    help="With --gpu: the CDI specification to inject by, in the place of the host's own way.",
+)
 @click.pass_context
 def verify(context: click.Context, /, image: str, profile: str, form: str, **options: Any) -> None:
     """Audit a finished image and run the live suites in a container started by its run contract."""
+    from builder.gpu.asked import check
+
+    check(options["gpu"], options["cdi"])
     place = workplace(context, locked=True)
     present(examined(place, image, profile, {**options, "engine": "required", "verify": True}), form)
 

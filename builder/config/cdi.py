@@ -31,18 +31,31 @@ def lint(path: Path, *, host: Look | None = None) -> tuple[Problem, ...]:
 
     Raises `InputError` where the file can't be read at all.
     """
+    return _looked_at(path, host)[1]
+
+
+def sound(path: Path) -> CdiSpec:
+    """For who is about to use it. Raises `InputError` with everything that is wrong with it, or dangerous."""
+    spec, problems = _looked_at(path, None)
+    if spec is None or problems:
+        raise InputError(str(problem) for problem in problems)
+    return spec
+
+
+def _looked_at(path: Path, host: Look | None) -> tuple[CdiSpec | None, tuple[Problem, ...]]:
     if not path.is_file():
         raise InputError(f"{path}: is no file; name a CDI specification, such as /var/run/cdi/nvidia.yaml")
     document = read(path)
     if not document.readable:
-        return tuple(document.problems)
+        return None, tuple(document.problems)
     if not isinstance(document.data, dict):
-        return (document.problem((), "no mapping; a specification begins with cdiVersion, kind, devices"),)
+        text = "no mapping; a specification begins with cdiVersion, kind, devices"
+        return None, (document.problem((), text),)
     spec, problems = validated(CdiSpec, document.data, document, ())
     if spec is None:
-        return problems
+        return None, problems
     further = [document.problem(at, text) for at, text in _faults(spec, host)]
-    return in_order([*problems, *news(further, problems)])
+    return spec, in_order([*problems, *news(further, problems)])
 
 
 def _faults(spec: CdiSpec, host: Look | None) -> Found:

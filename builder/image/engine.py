@@ -17,6 +17,7 @@ from builder.image.networks import present, remove_dead
 from builder.image.running import Container, Mount, engine_arguments, trial_arguments
 from builder.model.contract import RunContract
 from builder.model.image import Image
+from builder.model.injection import NOTHING, Injection
 from builder.model.trial import Trial
 
 if TYPE_CHECKING:
@@ -77,6 +78,12 @@ class Engine:
         """`20.10.24`"""
         with self._told("asking for its version"):
             return str(self._api.version()["Version"])
+
+    def info(self) -> dict[str, Any]:
+        """What it says of itself, by its own names (`Runtimes`, `CDISpecDirs`, ...)."""
+        with self._told("asking what it knows"):
+            answer: dict[str, Any] = self._api.info()
+        return answer
 
     def runtime(self) -> str:
         """`runc 1.1.5+ds1`: what starts the programs. Docker and Podman tell it in their own words."""
@@ -209,16 +216,18 @@ class Engine:
         labels: Mapping[str, str] | None = None,
         interactive: bool = False,
         program: Sequence[str] = (),
+        injection: Injection = NOTHING,
     ) -> Iterator[Container]:
         """A container started by exactly the contract, removed with its volumes however the block ends.
 
         `interactive` keeps stdin open, so that an interpreter waits there instead of ending at once;
-        `program` is run in the place of the image's own, for looking into an image whose own one ends.
+        `program` is run in the place of the image's own, for looking into an image whose own one ends;
+        `injection` is the GPU, which the contract leaves to each host.
         """
         self.remove_leftovers()
         name = f"temper-{contract.name}-{secrets.token_hex(6)}"
         arguments = {
-            **engine_arguments(contract, mounts),
+            **engine_arguments(contract, mounts, injection),
             "name": name,
             "labels": {**(labels or {}), LABEL: session()},
             "stdin_open": interactive,

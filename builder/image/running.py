@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from builder.errors import EngineError
 from builder.image.engine_session import ExecSession, open_session
 from builder.model.contract import RunContract, tmpfs_options
+from builder.model.injection import NOTHING, Injection
 from builder.model.scheduling import ANY
 from builder.model.spec import State
 from builder.model.trial import Mount, Trial
@@ -31,17 +32,20 @@ class Executed:
     stderr: bytes
 
 
-def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dict[str, Any]:
+def engine_arguments(
+    contract: RunContract, mounts: Sequence[Mount] = (), injection: Injection = NOTHING
+) -> dict[str, Any]:
     """The contract as keyword arguments of the SDK's `containers.create`; nothing more and nothing less.
 
     Ports are published on free ports of the contract's interface, as the container's own may be taken. State
     that no mount covers is empty, and goes with the container. Of the variables that may be passed none is.
     """
+    mounts = (*mounts, *injection.mounts)
     covered = {mount.target for mount in mounts}
     return {
         "image": contract.image,
         "user": contract.user,
-        "group_add": [str(group) for group in contract.groups],
+        "group_add": [str(group) for group in (*contract.groups, *injection.groups)],
         "working_dir": contract.workdir,
         "read_only": True,
         "cap_drop": ["ALL"],
@@ -58,15 +62,31 @@ def engine_arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dic
         "cpuset_cpus": None if contract.cpuset_cpus == ANY else contract.cpuset_cpus,
         "cpuset_mems": None if contract.cpuset_mems == ANY else contract.cpuset_mems,
         "sysctls": dict(contract.sysctls),
-        "environment": [f"{name}={value}" for name, value in contract.given],
+        "environment": [f"{name}={value}" for name, value in (*contract.given, *injection.env)],
         "stop_signal": contract.stop_signal,
         "tmpfs": {item.path: tmpfs_options(contract, item) for item in contract.tmpfs},
-        "devices": [f"{item.path}:{item.path}:{item.permissions}" for item in contract.devices],
+        "devices": [
+            *(f"{item.path}:{item.path}:{item.permissions}" for item in contract.devices),
+            *(f"{node.host}:{node.path}:{node.permissions}" for node in injection.nodes),
+        ],
         "network_mode": contract.network,
         "ports": {f"{port}/tcp": (contract.interface, None) for port in contract.published},
         "mounts": [_bind(mount) for mount in mounts]
         + [_empty(item) for item in contract.state if item.path not in covered],
+        **_asked(injection),
     }
+
+
+def _asked(injection: Injection) -> dict[str, Any]:
+    """Only what is there: engines refuse an option that they don't know even where it is empty."""
+    requests: list[dict[str, Any]] = []
+    if injection.cdi:
+        requests.append({"driver": "cdi", "device_ids": list(injection.cdi)})
+    if injection.gpus == ("all",):
+        requests.append({"count": -1, "capabilities": [["gpu"]]})
+    elif injection.gpus:
+        requests.append({"device_ids": list(injection.gpus), "capabilities": [["gpu"]]})
+    return {"device_requests": requests} if requests else {}
 
 
 def trial_arguments(trial: Trial, mounts: Sequence[Mount] = ()) -> dict[str, Any]:
@@ -151,6 +171,11 @@ class Container:
         with self.told(f"reading the log of '{self.name}'"):
             text: bytes = self.api.logs(self.id)
         return text
+
+    def changes(self) -> tuple[str, ...]:
+        """Paths that were made, changed or removed on the image's files; not what lies in mounts."""
+        with self.told(f"comparing '{self.name}' with its image"):
+            return tuple(change["Path"] for change in self.api.diff(self.id) or ())
 
     def wait(self, seconds: int) -> int:
         """Its exit code, once it ends. Raises `EngineError` where it doesn't within `seconds`."""

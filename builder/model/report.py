@@ -125,6 +125,8 @@ class Report(Strict):
     """Where the image has a profile of its own, and live tests ran under it."""
     suites: tuple[CheckResult, ...] = ()
     """Live tests that belong to no control: the image's own."""
+    gpu: tuple[CheckResult, ...] = ()
+    """How the image meets a GPU. Each name begins with how it is known: `rehearsal`, `gpu` for a real one."""
     not_run: tuple[str, ...] = ()
     """What was not checked and why, in the user's words."""
     advice: tuple[str, ...] = ()
@@ -136,9 +138,14 @@ class Report(Strict):
         return any(
             control.outcome is Outcome.FAILED and order.index(control.severity) >= order.index(at_least)
             for control in self.controls
-        ) or any(check.outcome is Outcome.FAILED for check in self.suites)
+        ) or any(check.outcome is Outcome.FAILED for check in self.free)
+
+    @property
+    def free(self) -> tuple[CheckResult, ...]:
+        """Checks of no control."""
+        return (*self.suites, *self.gpu)
 
     @property
     def passed(self) -> bool:
         failed = any(control.outcome is Outcome.FAILED for control in self.controls)
-        return not failed and all(check.outcome is not Outcome.FAILED for check in self.suites)
+        return not failed and all(check.outcome is not Outcome.FAILED for check in self.free)

@@ -59,8 +59,13 @@ def rule(result: ControlResult, report: Report) -> dict[str, Any]:
 
 
 def notifications(report: Report) -> list[dict[str, Any]]:
-    """What was not looked at, so that an empty list of results can't be taken for a clean one."""
-    return [{"level": "warning", "message": {"text": f"not run: {reason}"}} for reason in report.not_run]
+    """What was not looked at, so that an empty list of results can't be taken for a clean one; and what was
+    rehearsed only."""
+    found = [("warning", f"not run: {reason}") for reason in report.not_run]
+    for check in (one for one in report.gpu if one.outcome is not Outcome.FAILED):
+        level = "note" if check.outcome is Outcome.PASSED else "warning"
+        found.append((level, f"{check.name}: {check.outcome}{f': {check.message}' if check.message else ''}"))
+    return [{"level": level, "message": {"text": text}} for level, text in found]
 
 
 def results(report: Report) -> Iterator[dict[str, Any]]:
@@ -70,7 +75,7 @@ def results(report: Report) -> Iterator[dict[str, Any]]:
         for check in control.checks:
             if check.outcome is Outcome.FAILED:
                 yield result(report, control, number, f"{check.name}: {check.message}", "")
-    for check in report.suites:
+    for check in report.free:
         if check.outcome is Outcome.FAILED:
             yield {
                 "ruleId": "live-suite",

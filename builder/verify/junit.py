@@ -18,6 +18,8 @@ def junit_text(report: Report) -> str:
         "live": [live_case(check, "live") for check in report.suites]
         + [live_case(check, item.key, item) for item in report.controls for check in item.checks],
     }
+    if report.gpu:
+        cases["gpu"] = [live_case(check, "gpu") for check in report.gpu]
     if report.not_run:
         cases["not run"] = [skipped_case(reason) for reason in report.not_run]
     for name, items in cases.items():

@@ -35,6 +35,8 @@ class LiveResult:
     """Control key -> the checks that prove it."""
     suites: tuple[CheckResult, ...] = ()
     """Checks of no control: the run contract's, and the image's own."""
+    gpu: tuple[CheckResult, ...] = ()
+    """How the image meets a GPU, where that was asked for."""
     seccomp: SeccompRow | None = None
     """For a contract with a profile of its own."""
     not_run: tuple[str, ...] = ()

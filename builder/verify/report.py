@@ -55,6 +55,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
         switched_off=tuple(f"{off.key}: {off.reason} ({off.by})" for off in plan.switched_off),
         seccomp=live.seccomp,
         suites=live.suites,
+        gpu=live.gpu,
         not_run=(*live.not_run, *not_assessed(by_key.values())),
         advice=tuple(advice),
     )

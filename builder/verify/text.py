@@ -16,7 +16,14 @@ WORDS = {Outcome.FAILED: "FAILED", Outcome.NONE: "-"}
 
 
 def plain_text(report: Report) -> str:
-    blocks = [head(report), controls(report), suites(report), *failures(report), *notes(report)]
+    blocks = [
+        head(report),
+        controls(report),
+        suites(report),
+        gpu(report.gpu),
+        *failures(report),
+        *notes(report),
+    ]
     return "\n\n".join(block for block in blocks if block) + f"\n\n{verdict(report)}\n"
 
 
@@ -50,7 +57,7 @@ def head(report: Report) -> str:
 
 
 def untagged(report: Report) -> str:
-    checks = [*report.suites, *(check for control in report.controls for check in control.checks)]
+    checks = [*report.free, *(check for control in report.controls for check in control.checks)]
     failed = any(check.outcome is Outcome.FAILED for check in checks)
     return "its live tests fail" if failed else "not loaded into an engine"
 
@@ -125,6 +132,11 @@ def suites(report: Report) -> str:
     return f"run contract and the image's own tests: {said}"
 
 
+def gpu(checks: Iterable[CheckResult]) -> str:
+    """Each check on one line, passed or not: what is a rehearsal can't be read out of a sum."""
+    return "\n".join(f"{word(check.outcome):<8} {printable(check_line(check))}" for check in checks)
+
+
 def failures(report: Report) -> Iterator[str]:
     for control in report.controls:
         if control.outcome is Outcome.FAILED:
@@ -134,7 +146,7 @@ def failures(report: Report) -> Iterator[str]:
                     *reasons(control, foreign=report.foreign),
                 ]
             )
-    failed = [check for check in report.suites if check.outcome is Outcome.FAILED]
+    failed = [check for check in report.free if check.outcome is Outcome.FAILED]
     if failed:
         yield "\n".join(["FAILED live tests", *bullets(map(check_line, failed))])
 
@@ -228,7 +240,7 @@ def verdict(report: Report) -> str:
     details = [f"{counts[kind]} {kind}" for kind in (Outcome.WAIVED, Outcome.NOT_ASSESSED, Outcome.NOT_RUN)]
     extra = "".join(f", {text}" for text in details if not text.startswith("0 "))
     if not report.passed:
-        tests = sum(check.outcome is Outcome.FAILED for check in report.suites)
+        tests = sum(check.outcome is Outcome.FAILED for check in report.free)
         live_tests = f" and {plural(tests, 'live test')}" if tests else ""
         failed = f"{counts[Outcome.FAILED]} of {total}{live_tests}"
         return f"{report.image} FAILS profile {report.profile}: {failed} failed{extra}"
@@ -240,4 +252,4 @@ def verdict(report: Report) -> str:
 def is_complete(report: Report) -> bool:
     unknown = {Outcome.NOT_RUN, Outcome.NOT_ASSESSED}
     parts = {part for control in report.controls for part in (control.audit, control.live)}
-    return not report.not_run and not unknown & (parts | {check.outcome for check in report.suites})
+    return not report.not_run and not unknown & (parts | {check.outcome for check in report.free})

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from docker.types import DeviceRequest
 
 from builder.errors import ArchiveError, EngineError
 from builder.image import docker_archive as docker_archive_module
@@ -23,6 +24,7 @@ from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import is_dead, session
 from builder.image.running import Mount, engine_arguments, trial_arguments
 from builder.model.contract import GpuAccess, RunContract
+from builder.model.injection import HostNode, Injection
 from builder.model.profile import Device, Ulimit
 from builder.model.scheduling import Mps
 from builder.model.spec import State, Writable
@@ -99,6 +101,39 @@ def test_the_contract_is_told_to_the_engine_word_by_word() -> None:
             {"Type": "volume", "Target": "/data", "ReadOnly": False},
         ],
     }
+
+
+def test_a_gpu_is_told_beside_the_contract() -> None:
+    injection = Injection(
+        nodes=(HostNode(host="/dev/null", path="/dev/nvidia0", permissions="rw"),),
+        mounts=(Mount(source=Path("/drv/libcuda.so"), target="/usr/lib/libcuda.so.1"),),
+        env=(("NVIDIA_VISIBLE_DEVICES", "void"),),
+        groups=(44000,),
+    )
+    told, plain = engine_arguments(CONTRACT, injection=injection), engine_arguments(CONTRACT)
+    assert told["devices"] == [*plain["devices"], "/dev/null:/dev/nvidia0:rw"]
+    assert told["group_add"] == [*plain["group_add"], "44000"]
+    assert told["environment"] == {"NVIDIA_VISIBLE_DEVICES": "void"}
+    assert told["mounts"][0] == {
+        "Type": "bind",
+        "Source": "/drv/libcuda.so",
+        "Target": "/usr/lib/libcuda.so.1",
+        "ReadOnly": True,
+    }
+    assert {*told} - {*plain} == {"environment"}
+
+
+def test_a_gpu_is_asked_for_as_each_engine_has_it() -> None:
+    def requests(injection: Injection) -> object:
+        return engine_arguments(CONTRACT, injection=injection)["device_requests"]
+
+    assert requests(Injection(cdi=("nvidia.com/gpu=all",))) == [
+        {"driver": "cdi", "device_ids": ["nvidia.com/gpu=all"]}
+    ]
+    assert requests(Injection(gpus=("all",))) == [{"count": -1, "capabilities": [["gpu"]]}]
+    assert requests(Injection(gpus=("0", "1"))) == [{"device_ids": ["0", "1"], "capabilities": [["gpu"]]}]
+    for one in ({"driver": "cdi", "device_ids": ["a"]}, {"count": -1, "capabilities": [["gpu"]]}):
+        assert DeviceRequest(**one)
 
 
 def test_a_contract_that_asks_for_little_tells_little() -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -111,6 +112,40 @@ def test_escape_sequences_of_an_image_do_not_reach_the_terminal() -> None:
     live = LiveResult(suites=(check("x", Outcome.FAILED, "\x1b[2J\x1b]0;title\x07 gone\u202e"),))
     text = plain_text(Parts(live=live).report())
     assert not [sign for sign in text if not (sign.isprintable() or sign == "\n")]
+
+
+GPU_ROWS = (
+    check("rehearsal: the loader finds the host's driver", Outcome.PASSED, "/usr/lib/libcuda.so.1"),
+    check("rehearsal: the image's user may open every node", Outcome.FAILED, "no-permission: shut; open it"),
+    check("rehearsal: a real GPU", Outcome.NOT_RUN, "the stub driver computes nothing"),
+)
+
+
+def test_every_form_says_of_each_row_that_it_was_rehearsed() -> None:
+    report = Parts(audits=SOUND, live=LiveResult(gpu=GPU_ROWS)).report()
+    for form, write in FORMATS.items():
+        text = write(report).replace("&quot;", '"').replace("&apos;", "'")
+        assert [row.name for row in GPU_ROWS if row.name not in text] == [], form
+    assert [one["name"] for one in json.loads(json_text(report))["gpu"]] == [row.name for row in GPU_ROWS]
+
+
+def test_a_failed_row_of_a_gpu_fails_the_image_and_one_that_was_not_run_limits_the_verdict() -> None:
+    assert last_line(Parts(audits=SOUND, live=LiveResult(gpu=GPU_ROWS))) == (
+        "probe FAILS profile hardened: 0 of 6 controls and 1 live test failed"
+    )
+    rest = replace(SEEN, gpu=(GPU_ROWS[0], GPU_ROWS[2]))
+    assert last_line(Parts(audits=SOUND, live=rest)) == (
+        "probe passes profile hardened, as far as it was checked: 6 of 6 controls passed"
+    )
+
+
+def test_rows_of_a_gpu_stand_in_the_text_a_line_each() -> None:
+    text = plain_text(Parts(audits=SOUND, live=LiveResult(gpu=GPU_ROWS)).report())
+    assert [line for line in text.splitlines() if "rehearsal: " in line and not line.startswith(" ")] == [
+        "passed   rehearsal: the loader finds the host's driver: /usr/lib/libcuda.so.1",
+        "FAILED   rehearsal: the image's user may open every node: no-permission: shut; open it",
+        "not run  rehearsal: a real GPU: the stub driver computes nothing",
+    ]
 
 
 # JUnit ------------------------------------------------------------------------------------------------
