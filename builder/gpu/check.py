@@ -80,7 +80,7 @@ def unpacked(store: Store, rootfs: Path, platform: str) -> Iterator[Unpacked]:
         raise InputError(f"{rootfs}: is no folder; name an OCI layout, or a folder with an image's files")
     if (rootfs / "index.json").is_file():
         image = read_layout(rootfs, platform)
-        _refuse_ways_out(image, rootfs)
+        refuse_ways_out(image, rootfs)
         with openable(image, store) as whole, sandbox.unpacked(whole.rootfs.values()) as root:
             config = image.config
             yield Unpacked(root=root, user=config.user or USER, env=config.env, labels=config.labels)
@@ -92,7 +92,7 @@ def unpacked(store: Store, rootfs: Path, platform: str) -> Iterator[Unpacked]:
         yield Unpacked(root=rootfs)
 
 
-def _refuse_ways_out(image: Image, rootfs: Path) -> None:
+def refuse_ways_out(image: Image, rootfs: Path) -> None:
     """Nothing of an image of others may be laid out below one of its links."""
     for path, entry in image.rootfs.items():
         above = path.rpartition("/")[0]

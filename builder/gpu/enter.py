@@ -72,14 +72,15 @@ def bind(source: str, target: Path, *, read_only: bool) -> None:
 
 def furnish(root: Path, plan: dict[str, Any]) -> None:
     """What every container has, then what is injected, then the image's own scratch folders."""
-    for name in ("proc", "dev", "tmp"):
-        (root / name).mkdir(exist_ok=True)
-    proc(root / "proc")
-    mount("tmpfs", root / "dev", "tmpfs", NO_SUID | NO_EXEC, "mode=755")
-    (root / "dev/shm").mkdir()
-    mount("tmpfs", root / "dev/shm", "tmpfs", NO_SUID | NO_DEV, f"mode=1777,size={plan['shm']}")
+    system, dev = (inside(root, place) for place in ("/proc", "/dev"))
+    for place in (system, dev):
+        place.mkdir(exist_ok=True)
+    proc(system)
+    mount("tmpfs", dev, "tmpfs", NO_SUID | NO_EXEC, "mode=755")
+    (dev / "shm").mkdir()
+    mount("tmpfs", dev / "shm", "tmpfs", NO_SUID | NO_DEV, f"mode=1777,size={plan['shm']}")
     for name in NODES:
-        bind(f"/dev/{name}", root / "dev" / name, read_only=False)
+        bind(f"/dev/{name}", dev / name, read_only=False)
     for source, path in plan["nodes"]:
         bind(source, inside(root, path), read_only=False)
     for source, path in plan["mounts"]:

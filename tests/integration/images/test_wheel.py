@@ -59,6 +59,9 @@ def test_the_wheel_holds_what_it_needs_and_nothing_that_tools_left(wheel: Path) 
         meant = {f"builder/_data/{inside}/{path}" for path in files if "cache" not in str(path)}
         assert meant <= names
     assert {"builder/packages/held.yaml", "builder/verify/prelude.sh"} <= names
+    native = {f"builder/gpu/native/{path.name}" for path in (CHECKOUT / "builder/gpu/native").iterdir()}
+    assert native <= names
+    assert {"builder/gpu/native/probe.c", "builder/gpu/native/stub_cuda.c"} <= native
     assert [name for name in names if "cache" in name.lower() or name.endswith(".pyc")] == []
     tops = {name.partition("/")[0] for name in names}
     assert {"builder" if top.endswith(".dist-info") else top for top in tops} == {"builder"}

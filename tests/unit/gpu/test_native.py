@@ -15,6 +15,7 @@ from builder.gpu.seen import read
 from builder.packages.store import Store
 from builder.rootfs.elf import facts
 
+CASES = Path(__file__).parents[2] / "cases/gpu"
 NEEDS_COMPILER = pytest.mark.skipif(
     not any(map(shutil.which, native.COMPILERS)), reason="no C compiler is on the PATH"
 )
@@ -95,6 +96,32 @@ def test_the_probe_tells_what_it_sees(made: native.Native) -> None:
     assert [one.path for one in seen.runtimes] == ["/nowhere/libcudart.so.13"]
     assert seen.runtimes[0].error.startswith("/nowhere/libcudart.so.13: cannot open shared object file")
     assert seen.kernels == ()
+
+
+@NEEDS_COMPILER
+def test_a_kernel_goes_to_each_gpu_and_back(made: native.Native, tmp_path: Path) -> None:
+    """By a driver that computes on the CPU: the calls, their order and their arguments are a real one's."""
+    source = CASES / "computing_cuda.c"
+    subprocess.run(
+        [native.find_compiler(), "-shared", "-fPIC", source, "-o", tmp_path / "libcuda.so.1"], check=True
+    )
+    for wrong, env in ((0, {}), (1, {"WRONG": "1"})):
+        done = subprocess.run(
+            [made.probe, "--kernel"],
+            env={"LD_LIBRARY_PATH": str(tmp_path), **env},
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        seen = read(done.stdout)
+        assert seen.cuda.uuids == (
+            "GPU-70717273-7475-7677-7879-7a7b7c7d7e7f",
+            "GPU-80818283-8485-8687-8889-8a8b8c8d8e8f",
+        )
+        assert [(one.gpu, one.step, one.code, one.wrong, one.of) for one in seen.kernels] == [
+            (0, "", 0, wrong, 4096),
+            (1, "", 0, wrong, 4096),
+        ]
 
 
 @NEEDS_COMPILER
