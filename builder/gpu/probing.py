@@ -119,8 +119,13 @@ class Case:
             native=native,
             nodes=nodes,
             runtimes=self.runtimes,
-            variables=tuple(name for name, _ in self.contract.env if name in CAPS),
+            variables=tuple(caps(self.contract)),
         )
+
+
+def caps(contract: RunContract) -> dict[str, str]:
+    """What bounds the memory of a GPU that the program takes: in the image, or told at the start."""
+    return {**{name: value for name, value in contract.env if name in CAPS}, **dict(contract.given)}
 
 
 def runtimes_of(image: Image) -> tuple[str, ...]:

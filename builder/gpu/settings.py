@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from builder.gpu.probing import CAPS, Look
+from builder.gpu.probing import Look, caps
 from builder.gpu.rows import row, unrun
 from builder.model.contract import RunContract
 from builder.model.report import CheckResult
@@ -25,14 +25,14 @@ ENGINES_OWN = (
 
 def setting_rows(kind: str, look: Look, contract: RunContract) -> Iterator[CheckResult]:
     yield _bounds(kind, look, contract)
-    caps = {name: value for name, value in contract.env if name in CAPS}
-    if caps:
+    wanted = caps(contract)
+    if wanted:
         wrong = [
             f"{name} is '{look.seen.variables.get(name, '')}', not '{value}'; see who sets it at the start"
-            for name, value in caps.items()
+            for name, value in wanted.items()
             if look.seen.variables.get(name) != value
         ]
-        yield row(kind, CAP, wrong, ", ".join(f"{name}={value}" for name, value in caps.items()))
+        yield row(kind, CAP, wrong, ", ".join(f"{name}={value}" for name, value in wanted.items()))
 
 
 def _bounds(kind: str, look: Look, contract: RunContract) -> CheckResult:

@@ -113,14 +113,14 @@ def test_a_gpu_is_told_beside_the_contract() -> None:
     told, plain = engine_arguments(CONTRACT, injection=injection), engine_arguments(CONTRACT)
     assert told["devices"] == [*plain["devices"], "/dev/null:/dev/nvidia0:rw"]
     assert told["group_add"] == [*plain["group_add"], "44000"]
-    assert told["environment"] == {"NVIDIA_VISIBLE_DEVICES": "void"}
+    assert told["environment"] == [*plain["environment"], "NVIDIA_VISIBLE_DEVICES=void"]
     assert told["mounts"][0] == {
         "Type": "bind",
         "Source": "/drv/libcuda.so",
         "Target": "/usr/lib/libcuda.so.1",
         "ReadOnly": True,
     }
-    assert {*told} - {*plain} == {"environment"}
+    assert {*told} == {*plain}
 
 
 def test_a_gpu_is_asked_for_as_each_engine_has_it() -> None:
