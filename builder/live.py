@@ -7,15 +7,12 @@ from pathlib import Path
 
 from builder import resources
 from builder.errors import EngineError
-from builder.gpu.host import REHEARSAL, chosen, host_gpus
-from builder.gpu.probing import Case, runtimes_of
-from builder.gpu.real import verify_on
-from builder.gpu.rehearsal import rehearse
 from builder.image.engine import Engine
 from builder.image.layers import plain_size
 from builder.locks import busybox, strace
 from builder.model.plan import Plan
 from builder.model.report import CheckResult, Outcome, SeccompRow
+from builder.model.spec import GpuSpec
 from builder.stages import DEFINITION, LAYOUT, Made, Options
 from builder.verify.live import LiveResult, not_run
 from builder.verify.runner import verify as run_suites
@@ -49,8 +46,9 @@ def look_live(
         live = not_run(f"not asked for; run `temper verify {plan.image} --profile {plan.profile}`")
         if options.verify:
             live = run_live(place, plan, under(made, identity), folder, engine)
-        if options.gpu:
-            live = replace(live, gpu=gpu_rows(place, plan, under(made, identity), engine, options))
+        if options.gpu and plan.spec.gpu is not None:
+            rows = gpu_rows(place, plan.spec.gpu, under(made, identity), engine, options)
+            live = replace(live, gpu=rows)
         if fails(plan, live):
             place.progress.note(
                 f"'{tag}' was not given to it, since live tests fail; it is there as {identity}"
@@ -91,15 +89,18 @@ def run_live(place: Workplace, plan: Plan, made: Made, folder: Path, engine: Eng
 
 
 def gpu_rows(
-    place: Workplace, plan: Plan, made: Made, engine: Engine, options: Options
+    place: Workplace, gpu: GpuSpec, made: Made, engine: Engine, options: Options
 ) -> tuple[CheckResult, ...]:
-    """`plan` is of an image with `gpu:`; `pipeline.audit` refuses others."""
-    assert plan.spec.gpu is not None  # noqa: S101
+    """Imported where they are asked for: few are."""
+    from builder.gpu.host import REHEARSAL, chosen, host_gpus  # noqa: PLC0415
+    from builder.gpu.probing import Case, runtimes_of  # noqa: PLC0415
+    from builder.gpu.real import verify_on  # noqa: PLC0415
+    from builder.gpu.rehearsal import rehearse  # noqa: PLC0415
+
     case = Case(
-        name=plan.image,
         platform=made.image.config.platform,
         contract=made.contract,
-        gpu=plan.spec.gpu,
+        gpu=gpu,
         wheels={wheel.name: wheel.version for wheel in made.section.wheels},
         runtimes=runtimes_of(made.image),
         image=made.image,

@@ -147,6 +147,10 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
     failed = any(one.outcome is Outcome.FAILED and not plan.waives(one.key) for one in audits)
     reason = why_not_live(made.image.config.platform, options, failed=failed)
     live, loaded = not_run(reason), False
+    if reason and options.gpu:
+        from builder.gpu.rows import none_run  # noqa: PLC0415 - few ask for it
+
+        live = replace(live, gpu=none_run(options.gpu, reason))
     if not reason:
         from builder.live import look_live  # noqa: PLC0415 - the engine's client takes 0.2 s to import
 

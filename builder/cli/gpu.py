@@ -8,7 +8,7 @@ import click
 
 from builder.cli.answers import say, say_json
 from builder.cli.group import cli, workplace
-from builder.cli.options import AS_JSON, PLATFORM
+from builder.cli.options import AS_JSON
 
 
 @cli.group()
@@ -50,7 +50,6 @@ def gpu_lint(spec: Path, host: bool, as_json: bool) -> None:
     metavar="SPEC",
     help="The CDI specification to inject by; default: /etc/cdi, /var/run/cdi, then what ldconfig lists.",
 )
-@PLATFORM
 @AS_JSON
 @click.pass_context
 def gpu_check(
@@ -60,7 +59,6 @@ def gpu_check(
     rehearsal: bool,
     gpu: str,
     cdi: Path | None,
-    platform: str | None,
     as_json: bool,
 ) -> None:
     """Look at an unpacked image on this machine's GPU without a container engine; exit 1 where a row fails.
@@ -76,7 +74,7 @@ def gpu_check(
 
     wanted = "rehearsal" if rehearsal else gpu
     check_asked(wanted, cdi)
-    rows = check(workplace(context).store, rootfs, platform or host_platform(), wanted, cdi)
+    rows = check(workplace(context).store, rootfs, host_platform(), wanted, cdi)
     if as_json:
         say_json([one.model_dump(mode="json", by_alias=True) for one in rows])
     else:

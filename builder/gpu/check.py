@@ -114,7 +114,6 @@ def case_of(found: Unpacked, name: str, platform: str) -> Case:
         }
     )
     return Case(
-        name=name,
         platform=platform,
         contract=contract_of(found, name),
         gpu=gpu,

@@ -20,7 +20,7 @@ from builder.gpu.seen import read
 from builder.gpu.stage import GPUS, Stage, expected
 from builder.gpu.stub import HOOK
 from builder.image.openable import openable
-from builder.model.cdi import DeviceNode, Edits
+from builder.model.cdi import CdiMount, DeviceNode, Edits
 from builder.model.contract import user_and_group
 from builder.model.image import Image
 from builder.model.report import CheckResult
@@ -124,7 +124,7 @@ def _device(node: DeviceNode) -> dict[str, Any]:
     }
 
 
-def _mount(mount: Any) -> dict[str, Any]:
+def _mount(mount: CdiMount) -> dict[str, Any]:
     return {**_bind(mount.host_path, mount.container_path), "options": list(mount.options) or ["ro", "rbind"]}
 
 

@@ -71,7 +71,7 @@ class Probing:
     variables: tuple[str, ...] = ()
 
     def look(self, injection: Injection = NOTHING, *, kernel: bool = False) -> Look:
-        """Raises `EngineError` where the engine refuses, `ToolError` where the probe breaks off."""
+        """Raises `EngineError` where the engine refuses, `ProbeError` where the probe breaks off."""
         mounts = (Mount(source=self.native.probe, target=PROBE),)
         program = (PROBE, *self.arguments(), *(("--kernel",) if kernel else ()))
         start = partial(self.engine.start, mounts=mounts, program=program, injection=injection)
@@ -101,7 +101,6 @@ class Probing:
 class Case:
     """An image, under the name by which `contract.image` starts it."""
 
-    name: str
     platform: str
     contract: RunContract
     gpu: GpuSpec

@@ -16,7 +16,8 @@ from builder.gpu.hooks import hooks_row
 from builder.gpu.native import compiled
 from builder.gpu.permissions import permission_rows
 from builder.gpu.probing import Case, Starter
-from builder.gpu.rows import ALONE, CLEAN, NO_RUNTIME, REHEARSAL, row, unrun, wiring_rows
+from builder.gpu.rows import ALONE, CLEAN, NO_LIBRARY, NO_RUNTIME, REHEARSAL, WIRING, row, unrun, wiring_rows
+from builder.gpu.seen import ProbeError, as_version
 from builder.gpu.settings import setting_rows, written_row
 from builder.gpu.stage import DEFAULT_MAJOR, GPUS, Stage, expected
 from builder.model.report import CheckResult
@@ -25,8 +26,8 @@ from builder.packages.store import Store
 OLD = "a driver too old is known by its name"
 HARDWARE = "a real GPU"
 NO_HARDWARE = "the stub driver computes nothing; run the same without rehearsal where there is a GPU"
-EVERYTHING = "the GPU's wiring"
-"""For a rehearsal that could not begin."""
+PROBED = "the probe runs in the container"
+OURS = "see what the image's libcudart says of its version"
 OLDER = {"12": "11080", "13": "12040"}
 
 
@@ -37,9 +38,10 @@ def rehearse(engine: Starter, case: Case, store: Store) -> tuple[CheckResult, ..
         try:
             native = compiled(store, Path(name))
         except ToolError as error:
-            return (unrun(REHEARSAL, EVERYTHING, str(error).partition("\n")[0]), hardware)
+            return (unrun(REHEARSAL, WIRING, str(error).partition("\n")[0]), hardware)
         if case.gpu.vendor != "nvidia":
-            return (*device_rows(case.probing(engine, native), case.gpu.vendor, Path(name)), hardware)
+            rows = device_rows(case.probing(engine, native), case.gpu.vendor, Path(name))
+            return (*_seen(rows), hardware)
         stage = Stage(
             probing=case.probing(engine, native, expected(*range(GPUS)).nodes),
             native=native,
@@ -48,7 +50,17 @@ def rehearse(engine: Starter, case: Case, store: Store) -> tuple[CheckResult, ..
             cuda=case.gpu.cuda or DEFAULT_MAJOR,
             scratch=Path(name),
         )
-        return (*_rows(stage, case, store), hardware)
+        return (*_seen(_rows(stage, case, store)), hardware)
+
+
+def _seen(rows: Iterator[CheckResult]) -> list[CheckResult]:
+    """All of them, or as many as there were until the probe broke off: that is the image's fault."""
+    found: list[CheckResult] = []
+    try:
+        found.extend(rows)
+    except ProbeError as error:
+        found.append(row(REHEARSAL, PROBED, [f"{error}; see that the image has its loader and C library"]))
+    return found
 
 
 def _rows(stage: Stage, case: Case, store: Store) -> Iterator[CheckResult]:
@@ -70,11 +82,12 @@ def _older(stage: Stage) -> Iterator[CheckResult]:
     """One container for both: it has one GPU of two, and a driver of the CUDA before."""
     seen = stage.look(stage.edits("0", cuda=OLDER[stage.cuda])).seen
     yield row(REHEARSAL, ALONE, neighbour_findings(seen, ("/dev/nvidia0",)))
-    if not seen.runtimes:
-        yield unrun(REHEARSAL, OLD, NO_RUNTIME)
+    missing = NO_RUNTIME if not seen.runtimes else "" if seen.cuda.path else NO_LIBRARY
+    if missing:
+        yield unrun(REHEARSAL, OLD, missing)
         return
-    found = runtime_findings(seen, expected(0))
-    missed = (
-        [] if [one for one in found if one.name == "old-driver"] else ["the runtime takes it without a word"]
+    names = [one.name for one in runtime_findings(seen, expected(0))]
+    wrong = (
+        [] if "old-driver" in names else [f"CUDA {as_version(seen.cuda.version)} is taken for enough; {OURS}"]
     )
-    yield row(REHEARSAL, OLD, missed, "; ".join(one.name for one in found))
+    yield row(REHEARSAL, OLD, wrong, "; ".join(names))

@@ -16,6 +16,8 @@ from builder.model.report import CheckResult, Outcome
 
 REHEARSAL = "rehearsal"
 REAL = "gpu"
+WIRING = "the GPU's wiring"
+"""All of it, where none could be looked at."""
 CLEAN = "without a request there is no driver and no GPU"
 ALONE = "one GPU is asked for, and one is given"
 LOADED = "the loader finds the host's driver"
@@ -32,6 +34,11 @@ def row(kind: str, what: str, found: Iterable[object], note: str = "") -> CheckR
     text = "; ".join(map(str, found))
     outcome = Outcome.FAILED if text else Outcome.PASSED
     return CheckResult(name=f"{kind}: {what}", outcome=outcome, message=text or note)
+
+
+def none_run(gpu: str, reason: str) -> tuple[CheckResult, ...]:
+    """Of what `--gpu` asked for."""
+    return (unrun(REHEARSAL if gpu == REHEARSAL else REAL, WIRING, reason),) if gpu else ()
 
 
 def unrun(kind: str, what: str, reason: str) -> CheckResult:

@@ -8,6 +8,10 @@ NOT_SUPPORTED = 801
 """cudaErrorNotSupported: the stub's answer, known from any that a driver gives for a wiring fault."""
 
 
+class ProbeError(ToolError):
+    """The probe started and did not end well: something of the image, not of this machine."""
+
+
 class _Told(BaseModel):
     """Strict, as everything that is read back."""
 
@@ -77,13 +81,13 @@ class Seen(_Told):
 
 
 def read(output: str) -> Seen:
-    """Raises `ToolError` where the probe said something else than what it saw."""
+    """Raises `ProbeError` where the probe said something else than what it saw."""
     line = next((line for line in output.splitlines() if line.startswith("{")), "")
     try:
         return Seen.model_validate_json(line)
     except ValidationError:
         said = output.strip().replace("\n", "; ") or "it said nothing"
-        raise ToolError(f"the GPU probe broke off: {said}") from None
+        raise ProbeError(f"the GPU probe broke off: {said}") from None
 
 
 def as_version(number: int) -> str:

@@ -97,7 +97,6 @@ def wired(engine: Engine, desk: Desk, image: Built, tmp_path_factory: pytest.Tem
     scratch = tmp_path_factory.mktemp("gpu")
     native = compiled(Store(tmp_path_factory.mktemp("store")), scratch)
     case = Case(
-        name="cuda-runtime",
         platform=image.image().config.platform,
         contract=desk.contract("cuda-runtime"),
         gpu=GpuSpec(vendor="nvidia", cuda="13"),
@@ -251,28 +250,6 @@ def test_a_rehearsal_by_the_command(image: Built, desk: Desk) -> None:
     assert [one["name"] for one in kept["gpu"]] == [*rows]
 
 
-def test_a_rehearsal_without_a_compiler(image: Built, desk: Desk, tmp_path: Path) -> None:
-    """Where everything else is on the PATH."""
-    for folder in os.get_exec_path():
-        for program in Path(folder).glob("*"):
-            link = tmp_path / program.name
-            if program.name not in COMPILERS and not link.is_symlink():
-                link.symlink_to(program)
-    told = desk.temper(
-        "verify", "cuda-runtime", "--gpu", "rehearsal", "--format", "json", env={"PATH": str(tmp_path)}
-    )
-    assert [(one["outcome"], one["name"], one["message"]) for one in json.loads(told)["gpu"]] == [
-        (
-            *("not run", "rehearsal: the GPU's wiring"),
-            "no C compiler: none of cc, gcc, clang is on the PATH; install one (Debian: gcc, libc6-dev)",
-        ),
-        (
-            *("not run", "rehearsal: a real GPU"),
-            "the stub driver computes nothing; run the same without rehearsal where there is a GPU",
-        ),
-    ]
-
-
 @pytest.fixture(scope="module")
 def tree(image: Built) -> Iterator[Path]:
     with sandbox.unpacked(image.image().rootfs.values()) as root:
@@ -324,7 +301,7 @@ def test_a_layout_is_checked_by_anybody(nobody: Desk) -> None:
 @ROOT
 def test_a_folder_with_a_baked_in_driver_fails(wired: Wired, tree: Path, desk: Desk, tmp_path: Path) -> None:
     baked = tmp_path / "tree"
-    shutil.copytree(tree, baked, symlinks=True)
+    shutil.copytree(tree, baked, symlinks=True, copy_function=os.link)
     shutil.copy(wired.stage.native.cuda, baked / "usr/lib/libcuda.so.1")
     rows = json.loads(desk.temper("gpu", "check", baked, "--rehearsal", "--json", code=1))
     failed = {one["name"]: one["message"] for one in rows if one["outcome"] == "failed"}
@@ -334,6 +311,27 @@ def test_a_folder_with_a_baked_in_driver_fails(wired: Wired, tree: Path, desk: D
             "remove it from the image"
         )
     }
+
+
+@ROOT
+def test_without_a_compiler_it_is_not_run(tree: Path, desk: Desk, tmp_path: Path) -> None:
+    """Where everything else is on the PATH."""
+    for folder in os.get_exec_path():
+        for program in Path(folder).glob("*"):
+            link = tmp_path / program.name
+            if program.name not in COMPILERS and not link.is_symlink():
+                link.symlink_to(program)
+    told = desk.temper("gpu", "check", tree, "--rehearsal", "--json", env={"PATH": str(tmp_path)})
+    assert [(one["outcome"], one["name"], one["message"]) for one in json.loads(told)] == [
+        (
+            *("not run", "rehearsal: the GPU's wiring"),
+            "no C compiler: none of cc, gcc, clang is on the PATH; install one (Debian: gcc, libc6-dev)",
+        ),
+        (
+            *("not run", "rehearsal: a real GPU"),
+            "the stub driver computes nothing; run the same without rehearsal where there is a GPU",
+        ),
+    ]
 
 
 HOOK = """#!{python}

@@ -38,7 +38,6 @@ CONTRACT = RunContract(
 
 def case(**changes: Any) -> Case:
     sound = {
-        "name": "app",
         "platform": "linux/amd64",
         "contract": CONTRACT,
         "gpu": GpuSpec(vendor="nvidia", cuda="13"),

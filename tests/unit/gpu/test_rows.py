@@ -13,8 +13,8 @@ from builder.gpu.frameworks import working_rows
 from builder.gpu.host import HostGpu
 from builder.gpu.probing import Look
 from builder.gpu.route import Route
-from builder.gpu.rows import kernel_row, wiring_rows
-from builder.gpu.seen import Seen
+from builder.gpu.rows import kernel_row, none_run, wiring_rows
+from builder.gpu.seen import ProbeError, Seen
 from builder.gpu.settings import setting_rows, written_row
 from builder.model.injection import HostNode, Injection
 from builder.model.profile import Ulimit
@@ -245,6 +245,26 @@ def test_without_a_compiler_nothing_is_passed(tmp_path: Path, monkeypatch: pytes
             "the stub driver computes nothing; run the same without rehearsal where there is a GPU",
         ),
     ]
+
+
+def test_a_probe_that_breaks_off_fails_the_image(tmp_path: Path) -> None:
+    def breaks(injection: Injection) -> Seen:
+        if injection.mounts:
+            raise ProbeError("the GPU probe broke off: it said nothing")
+        return stubbed(injection)
+
+    assert told(rehearsal.rehearse(Engine(breaks), case(), Store(tmp_path)))[1] == (
+        *("failed", "rehearsal: the probe runs in the container"),
+        "the GPU probe broke off: it said nothing; see that the image has its loader and C library",
+    )
+
+
+def test_an_image_that_fails_its_audit_is_not_rehearsed() -> None:
+    assert told(none_run("rehearsal", "the image fails its audit")) == [
+        ("not run", "rehearsal: the GPU's wiring", "the image fails its audit")
+    ]
+    assert told(none_run("all", "the image fails its audit"))[0][1] == "gpu: the GPU's wiring"
+    assert none_run("", "the image fails its audit") == ()
 
 
 @pytest.mark.parametrize(("vendor", "nodes"), [("amd", 3), ("intel", 2)])
