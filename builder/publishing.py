@@ -1,5 +1,6 @@
 """`temper publish`: what `build` left on the disk, into a registry, with what tells about it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,9 +18,18 @@ from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
 from builder.registry.push import Artifact, Document, Pushed, Sent, push
 from builder.registry.upload import Blob
+from builder.signing import cosign
+from builder.signing.keys import SigningKey
+from builder.signing.sealing import Sealing
 from builder.stages import LAYOUT, REPORT
 from builder.workplace import Workplace
 
+PREDICATES = {
+    REPORT: "urn:temper:report:1",
+    "sbom/spdx.json": "https://spdx.dev/Document",
+    "sbom/cyclonedx.json": "https://cyclonedx.org/bom",
+}
+"""Files of a build's folder -> types of in-toto predicates."""
 REPORT_TYPE = "application/vnd.temper.report.v1+json"
 BILLS = {
     "sbom/spdx.json": "application/spdx+json",
@@ -35,10 +45,17 @@ class Published:
     """What the tag means now: the image's manifest, or the index over several platforms."""
     platforms: tuple[str, ...]
     sent: Sent
+    signed: bool
 
 
-def publish(place: Workplace, plan: Plan, reference: Reference, platforms: tuple[str, ...]) -> Published:
-    """All platforms that were built, unless some are named.
+def publish(
+    place: Workplace,
+    plan: Plan,
+    reference: Reference,
+    platforms: tuple[str, ...],
+    key: SigningKey | None = None,
+) -> Published:
+    """All platforms that were built, unless some are named; signed, where a key is given.
 
     Raises `InputError` for an image that wasn't built or fails its profile, and what `push` does.
     """
@@ -47,10 +64,14 @@ def publish(place: Workplace, plan: Plan, reference: Reference, platforms: tuple
         for folder in folders.values():
             stack.enter_context(alone_in(place, folder))
         refuse_mixed(folders)
-        images = [pushed(folder, platform) for platform, folder in folders.items()]
+        images = [pushed(folder, platform, reference) for platform, folder in folders.items()]
         place.progress.stage(f"publishing to {reference}")
-        top, sent = push(images, reference, find_credentials(reference.host), place.progress)
-    return Published(reference=reference, digest=top.digest, platforms=tuple(folders), sent=sent)
+        seal = Sealing(key) if key is not None else None
+        credentials = find_credentials(reference.host)
+        top, sent = push(images, reference, credentials, place.progress, seal)
+    return Published(
+        reference=reference, digest=top.digest, platforms=tuple(folders), sent=sent, signed=key is not None
+    )
 
 
 def built(plan: Plan, wanted: tuple[str, ...]) -> dict[str, Path]:
@@ -89,7 +110,7 @@ def refuse_mixed(folders: dict[str, Path]) -> None:
         )
 
 
-def pushed(folder: Path, platform: str) -> Pushed:
+def pushed(folder: Path, platform: str, reference: Reference) -> Pushed:
     """The layout as it lies there: its blobs are hashed while they are sent."""
     layout = folder / LAYOUT
     stored = find_image(layout, platform)
@@ -104,6 +125,7 @@ def pushed(folder: Path, platform: str) -> Pushed:
             *(Blob(digest=layer.name, size=layer.size, path=layer.path) for layer in stored.layers),
         ),
         artifacts=tuple(artifacts(folder, report.created)),
+        statements=tuple(statements(folder, f"{reference.host}/{reference.repository}", stored.manifest)),
     )
 
 
@@ -140,6 +162,14 @@ def artifacts(folder: Path, created: str) -> Iterator[Artifact]:
             )
 
 
+def statements(folder: Path, subject: str, digest: str) -> Iterator[bytes]:
+    """What is attested of the image, beside its signature."""
+    for name, kind in PREDICATES.items():
+        path = folder / name
+        if path.is_file():
+            yield cosign.statement(subject, digest, kind, json.loads(path.read_bytes()))
+
+
 def as_data(published: Published) -> dict[str, Any]:
     sent = published.sent
     return {
@@ -149,6 +179,7 @@ def as_data(published: Published) -> dict[str, Any]:
         "sent": {"blobs": sent.blobs, "bytes": sent.size},
         "there": sent.there,
         "referrers": sent.referrers,
+        "signed": published.signed,
     }
 
 
@@ -162,5 +193,6 @@ def as_text(published: Published) -> str:
         f"digest    {published.digest}\n"
         f"platforms {', '.join(published.platforms)}\n"
         f"sent      {sent.blobs} of {sent.blobs + sent.there} blobs, {amount(sent.size)}{rest}\n"
-        f"referrers {len(sent.referrers)}"
+        f"referrers {len(sent.referrers)}\n"
+        f"signed    {'yes' if published.signed else 'no; name a key by --key'}"
     )

@@ -1,10 +1,21 @@
-"""The verbs that take an image to others."""
+"""The verbs that take an image to others, and that look at what others are given."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.answers import answer
+from builder.cli.answers import answer, say
 from builder.cli.group import cli, workplace
 from builder.cli.options import AS_JSON, PROFILE, with_options
+
+if TYPE_CHECKING:
+    from builder.signing.keys import SigningKey
+
+PASSPHRASE = "TEMPER_PASSPHRASE"  # noqa: S105 - a variable's name
+FILE = click.Path(path_type=Path)
 
 
 @cli.command()
@@ -18,15 +29,13 @@ from builder.cli.options import AS_JSON, PROFILE, with_options
     metavar="OS/ARCH",
     help="May be given several times; default: all that were built.",
 )
+@click.option(
+    "--key", type=FILE, help=f"Sign with this private key; its passphrase is asked for, or {PASSPHRASE}."
+)
 @AS_JSON
 @click.pass_context
 def publish(
-    context: click.Context,
-    image: str,
-    reference: str,
-    profile: str,
-    platforms: tuple[str, ...],
-    as_json: bool,
+    context: click.Context, /, image: str, reference: str, profile: str, as_json: bool, **options: Any
 ) -> None:
     """Push a built IMAGE to REFERENCE, HOST/REPOSITORY:TAG; the tag moves last.
 
@@ -38,6 +47,51 @@ def publish(
     from builder.registry.name import parse
     from builder.workplace import plan as make_plan
 
-    place = workplace(context)
-    done = run(place, make_plan(place, image, profile), parse(reference), platforms)
+    place, name = workplace(context), parse(reference)
+    key = signing_key(options["key"]) if options["key"] is not None else None
+    done = run(place, make_plan(place, image, profile), name, options["platforms"], key)
     answer(as_data(done) if as_json else done, as_text, as_json)  # type: ignore[arg-type]
+
+
+def signing_key(path: Path) -> "SigningKey":
+    from builder.signing.keys import SigningKey
+
+    return SigningKey(path, passphrase(confirm=False))
+
+
+def passphrase(*, confirm: bool) -> str:
+    """From the environment, or from a person at a terminal; never from the command line."""
+    found = os.environ.get(PASSPHRASE, "")
+    if not found and sys.stdin.isatty():
+        found = str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
+    return found
+
+
+@cli.command("key")
+@click.argument("name", type=FILE, default=Path("temper"))
+def make_key(name: Path) -> None:
+    """Make a key pair to sign images with: NAME.key, encrypted, and NAME.pub for those who verify.
+
+    The passphrase is asked for, or taken from TEMPER_PASSPHRASE.
+    """
+    from builder.signing.files import write_pair
+
+    say("\n".join(map(str, write_pair(name, passphrase(confirm=True)))))
+
+
+@cli.command("verify-signature")
+@click.argument("reference")
+@click.option("--key", type=FILE, required=True, help="The public key.")
+@AS_JSON
+def verify_signature(reference: str, key: Path, as_json: bool) -> None:
+    """Say whether a published image is signed by a key, and what that key attests of it.
+
+    Every image of an index is looked at. Exit code 1 where one of them is not signed.
+    """
+    from builder.registry.name import parse
+    from builder.signatures import as_data, as_text, verify
+
+    found = verify(parse(reference), key)
+    answer(as_data(found) if as_json else found, as_text, as_json)  # type: ignore[arg-type]
+    if not found.signed:
+        sys.exit(1)

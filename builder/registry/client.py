@@ -3,9 +3,11 @@
 Source: OCI distribution-spec 1.1, "API".
 """
 
+import hashlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -24,6 +26,17 @@ ANY_ANSWER = (200, 404)
 
 Content = Callable[[], AsyncIterator[bytes]]
 """Begins anew for each attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | Content | None = None
+    limit: int = LONGEST_ANSWER
 
 
 def authorities(host: str) -> tuple[Path, ...]:
@@ -55,28 +68,42 @@ class Registry:
             return False
         except BrokenError:
             try:
-                await self._once("GET", f"http://{self.reference.host}/v2/", "", {}, None)
+                await self._once(Asked("GET", f"http://{self.reference.host}/v2/"), "")
             except (BrokenError, RefusedError):
                 return False
             return True
         return False
 
     async def _ping(self) -> None:
-        await self.ask("GET", f"{self.base}/v2/", ANY_ANSWER)
+        await self.ask(Asked("GET", f"{self.base}/v2/"), ANY_ANSWER)
 
-    async def ask(
-        self,
-        method: str,
-        url: str,
-        fine: tuple[int, ...],
-        *,
-        headers: Mapping[str, str] | None = None,
-        content: bytes | Content | None = None,
-    ) -> httpx.Response:
+    async def manifest(self, name: str, kinds: tuple[str, ...]) -> bytes | None:
+        """By tag or digest; `None` where there is none. What comes for a digest is held to it."""
+        url = self.url(f"manifests/{name}")
+        asked = Asked("GET", url, headers={"Accept": ", ".join(kinds)})
+        answer = await self.persist(asked, (200, 404))
+        if answer.status_code == 404:
+            return None
+        if ":" in name and digest_of(answer.content) != name:
+            raise RefusedError(f"the registry sends something else for {name}")
+        return answer.content
+
+    async def blob(self, digest: str, size: int) -> bytes:
+        """A small one."""
+        answer = await self.persist(Asked("GET", self.url(f"blobs/{digest}"), limit=size), (200,))
+        if digest_of(answer.content) != digest:
+            raise RefusedError(f"the registry sends something else for {digest}")
+        return answer.content
+
+    async def persist(self, asked: "Asked", fine: tuple[int, ...]) -> httpx.Response:
+        """Asks again where that may help."""
+        return await self.session.persist(asked.url, lambda: self.ask(asked, fine), lambda: 0)
+
+    async def ask(self, asked: "Asked", fine: tuple[int, ...]) -> httpx.Response:
         """A good answer, whole. Raises `BrokenError` where another attempt may help, else `RefusedError`."""
         while True:
             said = self._access.header
-            response = await self._once(method, url, said, headers or {}, content)
+            response = await self._once(asked, said)
             if response.status_code != 401:
                 break
             await self._access.answer(response.headers.get("WWW-Authenticate", ""), said)
@@ -85,19 +112,17 @@ class Registry:
             _complain(response)
         return response
 
-    async def _once(
-        self, method: str, url: str, said: str, headers: Mapping[str, str], content: bytes | Content | None
-    ) -> httpx.Response:
-        own = httpx.URL(url).netloc == httpx.URL(self.base).netloc
-        if said and own:  # an upload may go on elsewhere, where our secrets have no business
-            headers = {**headers, "Authorization": said}
-        body = content() if callable(content) else content
-        moves = method in ("GET", "HEAD")
+    async def _once(self, asked: "Asked", said: str) -> httpx.Response:
+        own = httpx.URL(asked.url).netloc == httpx.URL(self.base).netloc
+        # an upload may go on elsewhere, where our secrets have no business
+        headers = {**asked.headers, "Authorization": said} if said and own else asked.headers
+        body = asked.content() if callable(asked.content) else asked.content
+        moves = asked.method in ("GET", "HEAD")
         try:
-            request = self._client.build_request(method, url, headers=headers, content=body)
+            request = self._client.build_request(asked.method, asked.url, headers=headers, content=body)
             response = await self._client.send(request, stream=True, follow_redirects=moves, auth=None)
             try:
-                return await _read(response)
+                return await _read(response, asked.limit)
             finally:
                 await response.aclose()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
@@ -111,12 +136,16 @@ class Registry:
             raise BrokenError(in_plain_words(error), unreachable=unreachable) from error
 
 
-async def _read(response: httpx.Response) -> httpx.Response:
+def digest_of(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+async def _read(response: httpx.Response, limit: int) -> httpx.Response:
     data = bytearray()
     async for piece in response.aiter_raw():
         data.extend(piece)
-        if len(data) > LONGEST_ANSWER:
-            raise RefusedError(f"the registry answers with more than {LONGEST_ANSWER} bytes")
+        if len(data) > limit:
+            raise RefusedError(f"the registry answers with more than {limit} bytes")
     return httpx.Response(
         response.status_code, headers=response.headers, content=bytes(data), request=response.request
     )

@@ -7,17 +7,18 @@ Source: OCI distribution-spec 1.1, "Pushing manifests with subject", "Unavailabl
 import asyncio
 import hashlib
 import json
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from builder.errors import NetworkError
 from builder.image.config import INDEX, MANIFEST, compact
 from builder.image.documents import Index, parse
 from builder.packages.session import RefusedError, open_client
-from builder.progress import Progress
+from builder.progress import Progress, Silent
 from builder.registry.access import Access
-from builder.registry.client import Registry, authorities
+from builder.registry.client import Asked, Registry, authorities
 from builder.registry.credentials import Credentials
 from builder.registry.name import Reference
 from builder.registry.upload import Blob, Upload, is_there
@@ -65,6 +66,8 @@ class Pushed:
     blobs: tuple[Blob, ...]
     """Its config and layers."""
     artifacts: tuple[Artifact, ...] = ()
+    statements: tuple[bytes, ...] = ()
+    """What is attested of it, where it is signed: in-toto statements."""
 
 
 @dataclass(slots=True)
@@ -80,44 +83,74 @@ class Sent:
     """Digests of the artifacts' manifests."""
 
 
+class Seal(Protocol):
+    """What signs: `signing.sealing.Sealing`."""
+
+    async def seal(self, pushing: "Pushing", subject: Document, statements: tuple[bytes, ...]) -> None: ...
+
+
 def push(
-    images: Sequence[Pushed], reference: Reference, credentials: Credentials | None, progress: Progress
+    images: Sequence[Pushed],
+    reference: Reference,
+    credentials: Credentials | None,
+    progress: Progress,
+    seal: Seal | None = None,
 ) -> tuple[Document, Sent]:
     """What the tag means now, and what was sent for it.
 
     Raises `NetworkError` where the registry refuses or can't be reached, `ArchiveError` for a damaged blob;
     the tag is then where it was.
     """
-    return asyncio.run(_push(images, reference, credentials, progress))
+    return asyncio.run(_push(images, reference, credentials, progress, seal))
 
 
 async def _push(
-    images: Sequence[Pushed], reference: Reference, credentials: Credentials | None, progress: Progress
+    images: Sequence[Pushed],
+    reference: Reference,
+    credentials: Credentials | None,
+    progress: Progress,
+    seal: Seal | None,
 ) -> tuple[Document, Sent]:
+    async with reaching(
+        reference, credentials, f"publishing to '{reference}'", "; its tag was not moved"
+    ) as registry:
+        return await Pushing(registry, progress, seal).all_of(images)
+
+
+@asynccontextmanager
+async def reaching(
+    reference: Reference, credentials: Credentials | None, doing: str, consequence: str = ""
+) -> AsyncIterator[Registry]:
+    """A registry that answers. Turns its refusals into a `NetworkError` that says what was being done."""
     async with open_client(WORKERS, authorities(reference.host)) as client:
         registry = Registry(client, reference, Access(client, reference, credentials))
         try:
             await registry.reach()
-            return await Pushing(registry, progress).all_of(images)
+            yield registry
         except RefusedError as refused:
-            raise NetworkError(f"publishing to '{reference}': {refused}; its tag was not moved") from None
+            raise NetworkError(f"{doing}: {refused}{consequence}") from None
 
 
 class Pushing:
-    def __init__(self, registry: Registry, progress: Progress) -> None:
-        self._registry, self._progress = registry, progress
+    def __init__(self, registry: Registry, progress: Progress, seal: Seal | None = None) -> None:
+        self.registry, self._progress, self._seal = registry, progress, seal
         self._sent = Sent()
         self._slots = asyncio.Semaphore(WORKERS)
 
     async def all_of(self, images: Sequence[Pushed]) -> tuple[Document, Sent]:
         await self._blobs(images)
-        await together(self._manifest(image.manifest, image.manifest.digest) for image in images)
-        for image in images:
-            await self._artifacts(image)
+        await together(self.manifest(image.manifest, image.manifest.digest) for image in images)
         top = images[0].manifest if len(images) == 1 else index_of(images)
         if len(images) > 1:
-            await self._manifest(top, top.digest)
-        await self._manifest(top, self._registry.reference.tag)
+            await self.manifest(top, top.digest)
+        for image in images:
+            await self._artifacts(image)
+        if self._seal is not None:
+            for image in images:
+                await self._seal.seal(self, image.manifest, image.statements)
+            if len(images) > 1:
+                await self._seal.seal(self, top, ())
+        await self.manifest(top, self.registry.reference.tag)
         return top, self._sent
 
     async def _blobs(self, images: Sequence[Pushed]) -> None:
@@ -127,7 +160,7 @@ class Pushing:
         lacking: list[Blob] = []
 
         async def look(blob: Blob) -> None:
-            if not await is_there(self._registry, blob):
+            if not await is_there(self.registry, blob):
                 lacking.append(blob)
 
         await together(map(look, found.values()))
@@ -140,17 +173,18 @@ class Pushing:
 
     async def _blob(self, blob: Blob) -> None:
         async with self._slots:
-            await Upload(self._registry, blob, self._progress).send()
+            await Upload(self.registry, blob, self._progress).send()
 
-    async def _manifest(self, document: Document, name: str) -> bool:
+    async def blob(self, blob: Blob) -> None:
+        """A small one more, unless it is there."""
+        if not await is_there(self.registry, blob):
+            await Upload(self.registry, blob, Silent()).send()
+
+    async def manifest(self, document: Document, name: str) -> bool:
         """Whether the registry knows what a subject is. Raises `RefusedError` where it misunderstands."""
-        url = self._registry.url(f"manifests/{name}")
         headers = {"Content-Type": document.media_type}
-        answer = await self._registry.session.persist(
-            url,
-            lambda: self._registry.ask("PUT", url, (200, 201, 202), headers=headers, content=document.data),
-            lambda: 0,
-        )
+        url = self.registry.url(f"manifests/{name}")
+        answer = await self.registry.persist(Asked("PUT", url, headers, document.data), (200, 201, 202))
         said = answer.headers.get("Docker-Content-Digest", document.digest)
         if said != document.digest:
             raise RefusedError(f"the registry calls {document.digest} by another digest, {said}")
@@ -160,26 +194,27 @@ class Pushing:
         """One after the other: registries without the referrers API keep them in one index."""
         for artifact in image.artifacts:
             document = referrer(artifact, image.manifest)
-            if not await self._manifest(document, document.digest):
-                await self._listed(document, artifact, image.manifest)
+            await self.refer(document, document.digest, artifact.artifact_type, image.manifest)
             self._sent.referrers.append(document.digest)
 
-    async def _listed(self, document: Document, artifact: Artifact, subject: Document) -> None:
-        """The tag that stands in for the referrers API, with what others have listed there."""
+    async def refer(self, document: Document, name: str, kind: str, subject: Document) -> None:
+        """Puts a manifest that is about `subject`, and lists it where the registry doesn't by itself."""
+        if not await self.manifest(document, name):
+            await self._listed(document, kind, subject)
+
+    async def _listed(self, document: Document, kind: str, subject: Document) -> None:
+        """Under the tag that stands in for the referrers API, beside what others have listed there."""
         tag = subject.digest.replace(":", "-")
-        url = self._registry.url(f"manifests/{tag}")
-        answer = await self._registry.session.persist(
-            url, lambda: self._registry.ask("GET", url, (200, 404), headers={"Accept": INDEX}), lambda: 0
-        )
+        data = await self.registry.manifest(tag, (INDEX,))
         there: list[dict[str, Any]] = []
-        if answer.status_code == 200:
-            parse(Index, answer.content, f"'{self._registry.reference.host}': {tag}")
-            there = json.loads(answer.content)["manifests"] or []
+        if data is not None:
+            parse(Index, data, f"'{self.registry.reference.host}': {tag}")
+            there = json.loads(data)["manifests"] or []
         others = [one for one in there if one["digest"] != document.digest]
-        entry = {**document.descriptor, "artifactType": artifact.artifact_type}
+        entry = {**document.descriptor, "artifactType": kind}
         listed = sorted([*others, entry], key=lambda one: str(one["digest"]))
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
-        await self._manifest(Document(media_type=INDEX, data=compact(index)), tag)
+        await self.manifest(Document(media_type=INDEX, data=compact(index)), tag)
 
 
 async def together(work: Iterable[Coroutine[Any, Any, object]]) -> None:

@@ -15,7 +15,7 @@ import httpx
 from builder.errors import ArchiveError
 from builder.packages.session import BrokenError
 from builder.progress import Progress
-from builder.registry.client import Registry
+from builder.registry.client import Asked, Registry
 
 PIECE = 1 << 20
 _RANGE = re.compile(r"(?:bytes=)?0-(?P<last>[0-9]+)")
@@ -39,8 +39,7 @@ class Blob:
 
 
 async def is_there(registry: Registry, blob: Blob) -> bool:
-    url = registry.url(f"blobs/{blob.digest}")
-    head = await registry.session.persist(url, lambda: registry.ask("HEAD", url, (200, 404)), lambda: 0)
+    head = await registry.persist(Asked("HEAD", registry.url(f"blobs/{blob.digest}")), (200, 404))
     return head.status_code == 200
 
 
@@ -70,13 +69,15 @@ class Upload:
         await self._close()
 
     async def _begin(self) -> None:
-        answer = await self._registry.ask("POST", self._registry.url("blobs/uploads/"), (202,), content=b"")
+        answer = await self._registry.ask(
+            Asked("POST", self._registry.url("blobs/uploads/"), content=b""), (202,)
+        )
         self._moved(answer)
         self._arrived(0)
 
     async def _resume(self) -> None:
         """Asks how far the last attempt came; a registry that has forgotten it gets everything again."""
-        answer = await self._registry.ask("GET", self._location, (204, 404))
+        answer = await self._registry.ask(Asked("GET", self._location), (204, 404))
         if answer.status_code == 404:
             await self._begin()
             return
@@ -95,9 +96,8 @@ class Upload:
             "Content-Length": str(end - start),
             "Content-Range": f"{start}-{end - 1}",
         }
-        answer = await self._registry.ask(
-            "PATCH", self._location, (202,), headers=headers, content=lambda: self._pieces(start)
-        )
+        asked = Asked("PATCH", self._location, headers, lambda: self._pieces(start))
+        answer = await self._registry.ask(asked, (202,))
         self._moved(answer)
         self._arrived(end)
 
@@ -113,7 +113,7 @@ class Upload:
 
     async def _close(self) -> None:
         url = httpx.URL(self._location).copy_merge_params({"digest": self._blob.digest})
-        answer = await self._registry.ask("PUT", str(url), (201, 400, 404, 416), content=b"")
+        answer = await self._registry.ask(Asked("PUT", str(url), content=b""), (201, 400, 404, 416))
         if answer.status_code != 201:
             self._judge(answer)
 

@@ -10,6 +10,8 @@ from tests.integration.archive import LocalArchive
 from tests.integration.cli.desk import IMAGE, IMAGE_FILE, PROFILE, PROFILE_FILE, Desk
 from tests.integration.cli.forks import Forks, forking
 from tests.integration.cli.mirror import serving
+from tests.integration.registry import Front, Registry, fronting, registry_program
+from tests.integration.registry import serving as serving_registry
 
 
 @contextmanager
@@ -64,3 +66,20 @@ def digest(_used: Desk) -> str:
     """Of the image that a build from this lock gives, whatever happened before."""
     index = (_used.work / "build/app-hardened-amd64/oci/index.json").read_text()
     return index.partition('"digest":"')[2].partition('"')[0]
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return registry_program(tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture
+def registry(program: Path, tmp_path: Path) -> Iterator[Registry]:
+    with serving_registry(program, tmp_path / "registry") as running:
+        yield running
+
+
+@pytest.fixture
+def front(registry: Registry) -> Iterator[Front]:
+    with fronting(registry.host) as running:
+        yield running

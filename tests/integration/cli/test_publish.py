@@ -22,31 +22,12 @@ from tests.integration.registry import (
     Answer,
     Front,
     Registry,
-    fronting,
-    registry_program,
     serving,
 )
 
 REPOSITORY = "team/app"
 KINDS = (CONFIG, LAYER)
 REPORT_TYPE = "application/vnd.temper.report.v1+json"
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return registry_program(tmp_path_factory.mktemp("registry"))
-
-
-@pytest.fixture
-def registry(program: Path, tmp_path: Path) -> Iterator[Registry]:
-    with serving(program, tmp_path / "registry") as running:
-        yield running
-
-
-@pytest.fixture
-def front(registry: Registry) -> Iterator[Front]:
-    with fronting(registry.host) as running:
-        yield running
 
 
 Mood = tuple[str, str, Answer]

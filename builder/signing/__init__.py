@@ -1,0 +1,1 @@
+"""Signatures of images and of statements about them, as cosign makes and reads them."""

@@ -1,0 +1,206 @@
+"""Images that are signed when they are published, and looked at by who has the public key; by cosign too."""
+
+import base64
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.cli.desk import Desk
+from tests.integration.registry import INDEX, MANIFEST, Registry
+
+REPOSITORY = "team/app"
+REPORT = "urn:temper:report:1"
+ENV = {"TEMPER_PASSPHRASE": "correct horse"}
+SIGNATURE = "dev.cosignproject.cosign/signature"
+
+
+@pytest.fixture
+def name(registry: Registry) -> str:
+    return f"{registry.host}/{REPOSITORY}:1.0"
+
+
+@pytest.fixture
+def signed(used: Desk, name: str) -> Desk:
+    assert used.run("key", "team", env=ENV).out == "team.key\nteam.pub\n"
+    ran = used.run("publish", "app", name, "--key", "team.key", env=ENV)
+    assert ran.code == 0, ran.err
+    assert ran.out.endswith("\nsigned    yes\n")
+    return used
+
+
+def verify(desk: Desk, name: str, key: str = "team.pub") -> tuple[int, dict[str, Any]]:
+    ran = desk.run("verify-signature", name, "--key", key, "--json")
+    return ran.code, json.loads(ran.out)
+
+
+def row(digest: str, **values: Any) -> dict[str, Any]:
+    said = {"what": "image", "digest": digest, "signed": True, "other-signatures": 0, "attested": [REPORT]}
+    return {**said, **values}
+
+
+def test_who_has_the_key_knows(signed: Desk, name: str, digest: str) -> None:
+    assert verify(signed, name) == (0, {"reference": name, "signed": True, "manifests": [row(digest)]})
+    ran = signed.run("verify-signature", name, "--key", "team.pub")
+    assert ran.out == f"{name}\n  image        {digest}  signed\n               attested: {REPORT}\n"
+
+
+def test_the_report_is_what_is_attested(signed: Desk, registry: Registry, digest: str) -> None:
+    _, manifest = registry.manifest(REPOSITORY, f"{digest.replace(':', '-')}.att")
+    [layer] = manifest["layers"]
+    assert layer["annotations"]["predicateType"] == REPORT
+    envelope = json.loads(registry.blob(REPOSITORY, layer["digest"]))
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["subject"] == [
+        {"name": f"{registry.host}/{REPOSITORY}", "digest": {"sha256": digest.removeprefix("sha256:")}}
+    ]
+    report = signed.work / "build/app-hardened-amd64/report.json"
+    assert statement["predicate"] == json.loads(report.read_text())
+
+
+def test_publishing_again_says_nothing_twice(
+    signed: Desk, name: str, registry: Registry, digest: str
+) -> None:
+    tags = [f"{digest.replace(':', '-')}.{ending}" for ending in ("sig", "att")]
+    before = [registry.manifest(REPOSITORY, tag) for tag in tags]
+    assert signed.run("publish", "app", name, "--key", "team.key", env=ENV).code == 0
+    assert [registry.manifest(REPOSITORY, tag) for tag in tags] == before
+
+
+def test_several_may_sign(signed: Desk, name: str, digest: str) -> None:
+    assert signed.run("key", "auditor", env=ENV).code == 0
+    assert verify(signed, name, "auditor.pub") == (
+        1,
+        {
+            "reference": name,
+            "signed": False,
+            "manifests": [row(digest, signed=False, attested=[], **{"other-signatures": 1})],
+        },
+    )
+    assert signed.run("publish", "app", name, "--key", "auditor.key", env=ENV).code == 0
+    for key in ("team.pub", "auditor.pub"):
+        assert verify(signed, name, key)[1]["manifests"] == [row(digest, **{"other-signatures": 1})]
+    ran = signed.run("verify-signature", name, "--key", "team.pub")
+    assert ran.out.splitlines()[1] == f"  image        {digest}  signed; signatures by others: 1"
+
+
+def put(registry: Registry, tag: str, manifest: dict[str, Any]) -> None:
+    answer = registry.client.put(
+        f"/v2/{REPOSITORY}/manifests/{tag}",
+        content=json.dumps(manifest),
+        headers={"Content-Type": manifest["mediaType"]},
+    )
+    assert answer.status_code == 201, answer.text
+
+
+def test_a_signature_that_was_changed(signed: Desk, name: str, registry: Registry, digest: str) -> None:
+    tag = f"{digest.replace(':', '-')}.sig"
+    _, manifest = registry.manifest(REPOSITORY, tag)
+    [layer] = manifest["layers"]
+    data = bytearray(base64.b64decode(layer["annotations"][SIGNATURE]))
+    data[-1] ^= 1
+    layer["annotations"][SIGNATURE] = base64.b64encode(data).decode()
+    put(registry, tag, manifest)
+    code, found = verify(signed, name)
+    assert (code, found["manifests"]) == (1, [row(digest, signed=False, **{"other-signatures": 1})])
+
+
+def test_a_signature_of_another_image(signed: Desk, name: str, registry: Registry, digest: str) -> None:
+    """Moved to an image that nobody signed: it verifies, and says nothing of that image."""
+    _, manifest = registry.manifest(REPOSITORY, "1.0")
+    put(registry, "1.0", {**manifest, "annotations": {"changed": "yes"}})
+    changed, _ = registry.manifest(REPOSITORY, "1.0")
+    for ending in ("sig", "att"):
+        _, theirs = registry.manifest(REPOSITORY, f"{digest.replace(':', '-')}.{ending}")
+        put(registry, f"{changed.replace(':', '-')}.{ending}", theirs)
+    code, found = verify(signed, name)
+    assert (code, found["manifests"]) == (
+        1,
+        [row(changed, signed=False, attested=[], **{"other-signatures": 1})],
+    )
+
+
+def test_an_index_that_another_image_was_put_into(
+    signed: Desk, name: str, registry: Registry, digest: str
+) -> None:
+    accept = {"Accept": MANIFEST}
+    data = registry.client.get(f"/v2/{REPOSITORY}/manifests/{digest}", headers=accept).content
+    platform = {"os": "linux", "architecture": "amd64"}
+    entry = {"mediaType": MANIFEST, "digest": digest, "size": len(data), "platform": platform}
+    put(registry, "1.0", {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]})
+    code, found = verify(signed, name)
+    signed_rows = [(one["what"], one["signed"]) for one in found["manifests"]]
+    assert (code, signed_rows) == (1, [("index", False), ("linux/amd64", True)])
+
+
+def test_a_wrong_passphrase_publishes_nothing(used: Desk, name: str, registry: Registry) -> None:
+    assert used.run("key", "team", env=ENV).code == 0
+    wrong = {"TEMPER_PASSPHRASE": "wrong"}
+    said = used.refused("publish", "app", name, "--key", "team.key", env=wrong)
+    assert said == (2, "temper: 'team.key': the passphrase is wrong\n")
+    said = used.refused("publish", "app", name, "--key", "team.key")
+    assert said == (
+        2,
+        "temper: 'team.key': is encrypted, and no passphrase was given; set TEMPER_PASSPHRASE\n",
+    )
+    assert registry.tags(REPOSITORY) == []
+
+
+def test_a_tag_that_is_not_there(used: Desk, registry: Registry) -> None:
+    assert used.run("key", "team", env=ENV).code == 0
+    name = f"{registry.host}/{REPOSITORY}:absent"
+    said = used.refused("verify-signature", name, "--key", "team.pub")
+    assert said == (2, f"temper: '{name}': the registry has no such tag\n")
+
+
+@pytest.fixture
+def cosign(tmp_path: Path) -> list[str]:
+    """Skips where there is none: it comes from no package."""
+    program = shutil.which("cosign")
+    if program is None:
+        pytest.skip("no cosign on the PATH")
+    return [program]
+
+
+def told(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    env = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "COSIGN_YES": "true", "COSIGN_PASSWORD": "x"}
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def test_cosign_accepts_it(signed: Desk, name: str, cosign: list[str]) -> None:
+    options = ["--key", "team.pub", "--insecure-ignore-tlog=true", "--allow-insecure-registry", name]
+    found = told([*cosign, "verify", *options], signed.work)
+    assert found.returncode == 0, found.stderr
+    found = told([*cosign, "verify-attestation", "--type", REPORT, *options], signed.work)
+    assert found.returncode == 0, found.stderr
+
+
+def test_cosign_refuses_another_key(signed: Desk, name: str, cosign: list[str]) -> None:
+    assert signed.run("key", "auditor", env=ENV).code == 0
+    options = ["--key", "auditor.pub", "--insecure-ignore-tlog=true", "--allow-insecure-registry", name]
+    assert told([*cosign, "verify", *options], signed.work).returncode != 0
+
+
+def test_what_cosign_signs_is_accepted(used: Desk, name: str, cosign: list[str], digest: str) -> None:
+    assert used.run("publish", "app", name).code == 0
+    assert told([*cosign, "generate-key-pair"], used.work).returncode == 0
+    reference = f"{name.rpartition(':')[0]}@{digest}"
+    found = told(
+        [
+            *cosign,
+            "sign",
+            "--key",
+            "cosign.key",
+            "--tlog-upload=false",
+            "--allow-insecure-registry",
+            reference,
+        ],
+        used.work,
+    )
+    assert found.returncode == 0, found.stderr
+    code, said = verify(used, name, "cosign.pub")
+    assert (code, said["manifests"]) == (0, [row(digest, attested=[])])
