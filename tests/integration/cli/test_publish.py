@@ -59,6 +59,7 @@ def test_the_tag_means_the_image_that_was_built(used: Desk, registry: Registry, 
         "platforms linux/amd64\n"
         f"{ran.out.splitlines()[3]}\n"
         "referrers 1\n"
+        "signed    no; name a key by --key\n"
     )
     found, manifest = registry.manifest(REPOSITORY, "1.0")
     assert found == digest
@@ -92,6 +93,7 @@ def test_what_is_there_is_not_sent_again(used: Desk, front: Front, digest: str) 
         "sent": {"blobs": 0, "bytes": 0},
         "there": first["sent"]["blobs"],
         "referrers": first["referrers"],
+        "signed": False,
     }
     assert (front.count("POST"), front.count("PATCH")) == (0, 0)
     assert "sent" not in ran.err
