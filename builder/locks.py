@@ -44,12 +44,21 @@ class Relocked:
 
 def relock(place: Workplace, plan: Plan) -> Relocked:
     """Locks to what the archive and the index hold now, and writes the lock beside the image."""
-    from builder.packages.locking import make_lock  # noqa: PLC0415 - a warm build reads no index
-
     if place.offline:
         raise LockError("a new lock needs the network; run without --offline")
     source = place.workspace.lock_path(plan.image, lock_profile(plan))
     previous = read_lock(Path(shown(source))) if source.is_file() else None
+    lock = fresh_lock(place, plan, previous)
+    target = place.workspace.lock_target(plan.image, lock_profile(plan))
+    write_lock(place.store, target, lock)
+    moved = differences(previous, lock) if previous else ()
+    return Relocked(lock=lock, path=target, new=previous is None, moved=moved)
+
+
+def fresh_lock(place: Workplace, plan: Plan, previous: Lock | None) -> Lock:
+    """What a new lock would say. Its indexes may not be older than those of the `previous` one."""
+    from builder.packages.locking import make_lock  # noqa: PLC0415 - a warm build reads no index
+
     making = partial(
         make_lock,
         plan,
@@ -65,10 +74,7 @@ def relock(place: Workplace, plan: Plan) -> Relocked:
         for soname, wheel in sorted(libraries.items()):
             place.progress.note(f"wheel {wheel} needs {soname}; adding the package that has it")
         lock = making(libraries=libraries)
-    target = place.workspace.lock_target(plan.image, lock_profile(plan))
-    write_lock(place.store, target, lock)
-    moved = differences(previous, lock) if previous else ()
-    return Relocked(lock=lock, path=target, new=previous is None, moved=moved)
+    return lock
 
 
 def lacking_libraries(place: Workplace, plan: Plan, lock: Lock) -> dict[str, str]:

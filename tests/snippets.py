@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 PAGE = Path(__file__).parents[1] / "docs" / "ci.md"
-SNIPPETS = ("GitHub Actions", "GitLab CI", "make")
+SNIPPETS = ("GitHub Actions", "GitLab CI", "make", "Every night")
 FENCE = re.compile(r"^## (?P<name>.+?)\n(?:(?!^## ).*\n)*?```\w+\n(?P<text>(?:.*\n)*?)```$", re.MULTILINE)
 
 
@@ -26,4 +26,5 @@ def shell_lines(name: str) -> list[str]:
     data: Any = yaml.safe_load(text)
     if name == "GitLab CI":
         return [*data["image"]["script"]]
-    return [step["run"] for step in data["jobs"]["python"]["steps"] if "run" in step]
+    [job] = data["jobs"].values()
+    return [step["run"] for step in job["steps"] if "run" in step]

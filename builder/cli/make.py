@@ -1,5 +1,6 @@
 """The verbs that make something: from what can be made to the built image."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,37 @@ def lock(context: click.Context, image: str, profile: str, as_json: bool) -> Non
         say_json({"path": str(locked.path), "new": locked.new, "moved": list(locked.moved)})
     else:
         say(show.locked_text(locked))
+
+
+@cli.command()
+@click.argument("images", nargs=-1)
+@PROFILE
+@click.option("--security-only", is_flag=True, help="Only what stands in the archive of security updates.")
+@AS_JSON
+@click.pass_context
+def outdated(
+    context: click.Context, images: tuple[str, ...], profile: str, security_only: bool, as_json: bool
+) -> None:
+    """Say what a new lock of IMAGES would bring; exit 1 where that is something.
+
+    Without IMAGES: of all that have a lock below ./images.
+
+    Nothing is changed: `temper lock` does that.
+    """
+    from builder import freshness
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context)
+    names = images or freshness.locked_here(place.workspace)
+    found = [freshness.freshness(place, make_plan(place, name, profile)) for name in names]
+    if security_only:
+        found = [freshness.only_security(one) for one in found]
+    if as_json:
+        say_json(freshness.as_data(found))
+    else:
+        say(freshness.as_text(found))
+    if any(one.newer for one in found):
+        sys.exit(1)
 
 
 @cli.command()

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.images.desk import NOT_PASSED_ON, TEMPER, Build, Desk
 from tests.snippets import shell_lines, snippets
 
+AS_SOMEBODY = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 pytestmark = [pytest.mark.network, pytest.mark.docker]
 
 
@@ -77,3 +78,18 @@ def test_a_failing_image_ends_the_job_and_leaves_its_report(runner: Path, name: 
     done = in_shell(runner, name)
     assert done.returncode == 1, done.stderr
     assert "max-size" in (runner / report).read_text()
+
+
+def test_every_night(runner: Path) -> None:
+    """The table says what `temper lock` then does, and the proposal is only made where something moved."""
+    proposal = runner / ".github/propose.sh"
+    proposal.parent.mkdir()
+    proposal.write_text('touch "proposed.$1"\n')
+    for words in (("init", "-q"), ("add", "images"), (*AS_SOMEBODY, "commit", "-qm", "before")):
+        subprocess.run(["git", *words], cwd=runner, check=True, capture_output=True)
+    done = in_shell(runner, "Every night")
+    assert done.returncode == 0, done.stderr
+    table = (runner / "newer.txt").read_text()
+    assert table.startswith("python: locked on ")
+    moved = "nothing newer" not in table
+    assert (runner / "proposed.newer.txt").exists() == moved
