@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder import resources
@@ -56,6 +57,15 @@ def listing(workspace: "Workspace") -> dict[str, Any]:
         profile = parse_profile(path)
         profiles.append({"name": name, "title": profile.title, "extends": profile.extends, "path": str(path)})
     return {"images": images, "profiles": profiles}
+
+
+def below(listing: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Without the built-in ones."""
+    inside = folder.resolve()
+    return {
+        kind: [row for row in rows if Path(row["path"]).resolve().is_relative_to(inside)]
+        for kind, rows in listing.items()
+    }
 
 
 def listing_text(listing: dict[str, Any]) -> str:

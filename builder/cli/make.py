@@ -13,13 +13,17 @@ from builder.cli.options import AS_JSON, LOCKED, OFFLINE, OUTPUT, PLATFORM, PROF
 
 @cli.command("list")
 @click.option("--names", is_flag=True, help="Only the images' names, one a line.")
+@click.option("--here", is_flag=True, help="Only what stands below the working directory.")
 @AS_JSON
 @click.pass_context
-def list_(context: click.Context, names: bool, as_json: bool) -> None:
+def list_(context: click.Context, names: bool, here: bool, as_json: bool) -> None:
     """List the images and profiles that can be built here."""
     from builder import show
 
-    listing = show.listing(workplace(context).workspace)
+    workspace = workplace(context).workspace
+    listing = show.listing(workspace)
+    if here:
+        listing = show.below(listing, workspace.cwd)
     if names:
         say("\n".join(row["name"] for row in listing["images"]))
     elif as_json:

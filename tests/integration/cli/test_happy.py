@@ -48,6 +48,12 @@ def test_list_as_json(desk: Desk) -> None:
     } in (listing["profiles"])
 
 
+def test_list_of_what_is_here_alone(desk: Desk) -> None:
+    assert desk.run("list", "--names", "--here").out == "app\n"
+    listing = json.loads(desk.run("list", "--here", "--json").out)
+    assert [[row["name"] for row in listing[kind]] for kind in ("images", "profiles")] == [["app"], ["bank"]]
+
+
 def test_plan_says_who_asks_for_what(desk: Desk) -> None:
     ran = desk.run("plan", "app", "-p", "bank")
     assert (ran.code, ran.err) == (0, "")
