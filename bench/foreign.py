@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.clock import FailedError, Ran, output, run
 from bench.place import TOP, Place
@@ -36,6 +37,13 @@ grep -rlaF -e 'PRIVATE KEY-----' -e AKIA -e ghp_ -e hf_ -e sk-ant- -e glpat- "$f
 """
 """GNU tar takes each layer out of the archive and unpacks it, in the order of the manifest, into a folder of
 its own; find lists setuid and setgid files, grep reads every file once for six plain texts."""
+
+CHECK = "set -e; for blob; do gzip -dc $blob | sha256sum >/dev/null; done"
+"""Both programs run at once, as Temper's threads do."""
+
+
+def _hex(descriptor: dict[str, Any]) -> str:
+    return str(descriptor["digest"]).removeprefix("sha256:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,14 @@ class Foreign:
 
     def audit_layout(self) -> Ran:
         return self.audit(self.large / LAYOUT)
+
+    def check_layout(self) -> Ran:
+        """What nobody gets around who compares layers with what the config says they unpack to."""
+        blobs = self.large / LAYOUT / "blobs" / "sha256"
+        index = json.loads((self.large / LAYOUT / "index.json").read_bytes())
+        manifest = json.loads((blobs / _hex(index["manifests"][0])).read_bytes())
+        words = ("sh", "-c", CHECK, "check", *(blobs / _hex(layer) for layer in manifest["layers"]))
+        return run(words, env=self.place.env, cwd=self.root)
 
     @property
     def unpacked(self) -> Path:

@@ -31,6 +31,7 @@ def foreign_rows(measured: Measured, small: int, large: int) -> list[Row]:
         _at_goal_size(measured, subjects.SAVED_AUDIT, "uncompressed", large),
         _time(measured, subjects.LAYOUT_AUDIT, f"{audit}, {big}, gzip layers", large),
         _at_goal_size(measured, subjects.LAYOUT_AUDIT, "gzip layers", large),
+        _time(measured, subjects.LAYOUT_CHECK, "the same layers, only `gzip -dc | sha256sum`", large),
         _time(measured, subjects.LARGE_SCAN, f"the uncompressed one, {scan}", large),
         _ratio(measured, subjects.SMALL_SCAN, subjects.SMALL_AUDIT, f"small one: {scan} / {audit}"),
         _ratio(measured, subjects.LARGE_SCAN, subjects.SAVED_AUDIT, f"large one: {scan} / {audit}"),

@@ -28,7 +28,8 @@ SAVED_AUDIT = "audit of a large foreign image"
 LAYOUT_AUDIT = "audit of a large foreign layout"
 SMALL_SCAN = "small foreign image unpacked and searched"
 LARGE_SCAN = "large foreign image unpacked and searched"
-FOREIGN = (SMALL_AUDIT, SMALL_SCAN, SAVED_AUDIT, LARGE_SCAN, LAYOUT_AUDIT)
+LAYOUT_CHECK = "layers of a large foreign layout decompressed and hashed"
+FOREIGN = (SMALL_AUDIT, SMALL_SCAN, SAVED_AUDIT, LARGE_SCAN, LAYOUT_AUDIT, LAYOUT_CHECK)
 
 
 @dataclass(slots=True)
@@ -114,4 +115,5 @@ def foreign_subjects(foreign: Foreign) -> tuple[Subject, ...]:
         Subject(name=SAVED_AUDIT, measure=lambda: foreign.audit(foreign.saved)),
         Subject(name=LARGE_SCAN, measure=lambda: foreign.scan(foreign.saved), prepare=foreign.clear),
         Subject(name=LAYOUT_AUDIT, measure=foreign.audit_layout),
+        Subject(name=LAYOUT_CHECK, measure=foreign.check_layout),
     )
