@@ -1,6 +1,5 @@
 """`temper gpu check`: the same rows on a machine that has a GPU and no container engine."""
 
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from builder.gpu.native import compiled
 from builder.gpu.probing import Case, is_runtime
 from builder.gpu.real import rows_of
 from builder.gpu.rehearsal import rehearse
-from builder.gpu.room import Room
+from builder.gpu.room import Room, room_for
 from builder.gpu.route import Route, by_specification
 from builder.gpu.rows import REAL, unrun
 from builder.gpu.rows import REHEARSAL as REHEARSED
@@ -32,7 +31,7 @@ from builder.packages.store import Store
 
 USER = "65532:65532"
 AS_USER = "the image's user may use the GPU"
-NOT_ROOT = "without root there is no other user to be; the rows above are of your own"
+NO_USERS = "without root there is no other user to be; the rows above are of your own"
 DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info")
 MAJOR = re.compile(r"libcudart\.so\.(1[0-9])")
 
@@ -40,6 +39,8 @@ MAJOR = re.compile(r"libcudart\.so\.(1[0-9])")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpacked:
     root: Path
+    own: bool = False
+    """A copy of ours."""
     user: str = USER
     env: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
@@ -53,14 +54,14 @@ def check(store: Store, rootfs: Path, platform: str, gpu: str, cdi: Path | None)
     gpus = () if gpu == REHEARSAL else chosen(host_gpus(), gpu)
     with unpacked(store, rootfs, platform) as found:
         case = case_of(found, str(rootfs), platform)
-        room = Room(root=found.root)
+        room = room_for(found.root, own=found.own)
         if gpu == REHEARSAL:
-            return (*rehearse(room, case, store), *_own_user(REHEARSED))
-        return (*_on(room, case, store, gpus, gpu, cdi), *_own_user(REAL))
+            return (*rehearse(room, case, store), *_own_user(REHEARSED, room))
+        return (*_on(room, case, store, gpus, gpu, cdi), *_own_user(REAL, room))
 
 
-def _own_user(kind: str) -> tuple[CheckResult, ...]:
-    return () if os.geteuid() == 0 else (unrun(kind, AS_USER, NOT_ROOT),)
+def _own_user(kind: str, room: Room) -> tuple[CheckResult, ...]:
+    return () if room.has_users else (unrun(kind, AS_USER, NO_USERS),)
 
 
 def _on(
@@ -83,7 +84,9 @@ def unpacked(store: Store, rootfs: Path, platform: str) -> Iterator[Unpacked]:
         refuse_ways_out(image, rootfs)
         with openable(image, store) as whole, sandbox.unpacked(whole.rootfs.values()) as root:
             config = image.config
-            yield Unpacked(root=root, user=config.user or USER, env=config.env, labels=config.labels)
+            yield Unpacked(
+                root=root, own=True, user=config.user or USER, env=config.env, labels=config.labels
+            )
     elif not (rootfs / "etc").is_dir() and not (rootfs / "usr").is_dir():
         raise InputError(
             f"{rootfs}: holds neither index.json nor the folders etc and usr; name an unpacked image"

@@ -30,14 +30,27 @@ def mount(source: str, target: Path, kind: str = "", flags: int = 0, data: str =
         raise OSError(number, os.strerror(number), f"{kind or source} at {target}")
 
 
-def layered(root: str, scratch: Path) -> Path:
-    """The image's files with room above them for what is mounted."""
+def layered(root: str, scratch: Path, *, own: bool) -> Path:
+    """The image's files with room above them for what is mounted; on them, where they are our own copy and
+    this machine has no overlay."""
     mount("tmpfs", scratch, "tmpfs", NO_SUID)
     upper, work, merged = (scratch / name for name in ("upper", "work", "merged"))
     for folder in (upper, work, merged):
         folder.mkdir()
-    mount("overlay", merged, "overlay", NO_SUID, f"lowerdir={root},upperdir={upper},workdir={work}")
+    layers = {"lowerdir": root, "upperdir": upper, "workdir": work}
+    data = ",".join(f"{name}={escaped(str(place))}" for name, place in layers.items())
+    try:
+        mount("overlay", merged, "overlay", NO_SUID, data)
+    except OSError:
+        if not own:
+            raise
+        mount(root, merged, flags=BIND)
     return merged
+
+
+def escaped(path: str) -> str:
+    """As overlayfs takes it: ',' ends an option, and ':' a folder."""
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
 def inside(root: Path, path: str) -> Path:
@@ -113,9 +126,9 @@ def become(plan: dict[str, Any]) -> None:
 
 def main() -> None:
     plan = json.load(sys.stdin)
-    root = layered(plan["root"], Path(plan["place"]))
+    root = layered(plan["root"], Path(plan["place"]), own=plan["own"])
     furnish(root, plan)
-    mount("none", root, flags=REMOUNT | READ_ONLY)
+    mount("none", root, flags=REMOUNT | BIND | READ_ONLY | NO_SUID)
     os.chroot(root)
     os.chdir("/")
     become(plan)

@@ -44,13 +44,16 @@ class Expected:
     """Of the GPUs that it is to see, and no others."""
     stub: bool = False
     """A rehearsal: the stub is meant to be there, and hardware is not."""
+    utility: bool = True
+    """NVML is to be there. NVIDIA's legacy runtime brings it to images with the capability `utility` only."""
     folders: frozenset[str] = field(default=DEFAULT_FOLDERS)
 
 
 def loader_findings(seen: Seen, expected: Expected) -> tuple[Found, ...]:
     """Of the driver's libraries: whether the loader finds them, and that they are the host's."""
     cuda = _library(seen, seen.cuda, LIBCUDA, "no-libcuda", expected)
-    nvml = _library(seen, seen.nvml, LIBNVML, "no-nvml", expected)
+    asked = expected.utility or bool(seen.nvml.path)
+    nvml = _library(seen, seen.nvml, LIBNVML, "no-nvml", expected) if asked else None
     told = cuda.name if cuda is not None else ""
     return tuple(one for one in (cuda, nvml) if one is not None and (one is cuda or one.name != told))
 

@@ -43,14 +43,15 @@ def group_row(
     """Nodes for a group of their own: closed to the image's user, and open to him in that group."""
     if os.geteuid() != 0:
         return unrun(REHEARSAL, GROUP, NEEDS_ROOT)
-    if contract.user.partition(":")[0] == "0":
-        return unrun(REHEARSAL, GROUP, "the image runs as root, which owns the nodes")
     gid = _free_group(contract)
     try:
         made = _made(folder, dict.fromkeys(names, NULL), 0o660, gid)
     except PermissionError:
         return unrun(REHEARSAL, GROUP, NO_NODES)
-    closed = node_findings(look(made, ()), meant)
+    shut = look(made, ())
+    if shut.uid == 0:
+        return unrun(REHEARSAL, GROUP, "the program runs as root, which owns the nodes")
+    closed = node_findings(shut, meant)
     wrong = [f"with its group: {one}" for one in node_findings(look(made, (gid,)), meant)]
     if {one.name for one in closed} != {"no-permission"}:
         wrong.append("without its group it opens all the same; see why the image's user may")
@@ -77,7 +78,7 @@ def _cgroup(stage: Stage) -> CheckResult:
 
 
 def _no_cgroup(stage: Stage) -> str:
-    if not stage.info:
+    if not stage.info():
         return "there is no engine whose device cgroup could close it"
     if os.geteuid() != 0:
         return NEEDS_ROOT

@@ -46,13 +46,17 @@ def rows_of(
     first: Route | None,
 ) -> tuple[CheckResult, ...]:
     """`first` gives the first of several GPUs, and no other."""
-    probing = case.probing(engine, native, expected(gpus).nodes)
+    probing = case.probing(engine, native, meant(case, gpus).nodes)
     way = row(REAL, WAY, (), "; ".join((route.how, *route.injection.left_out)))
     return (way, *_rows(probing, case, route.injection, gpus, first))
 
 
-def expected(gpus: tuple[HostGpu, ...]) -> Expected:
-    return Expected(nodes=(*CONTROL, *(gpu.node for gpu in gpus)), uuids=tuple(gpu.uuid for gpu in gpus))
+def meant(case: Case, gpus: tuple[HostGpu, ...]) -> Expected:
+    return Expected(
+        nodes=(*CONTROL, *(gpu.node for gpu in gpus)),
+        uuids=tuple(gpu.uuid for gpu in gpus),
+        utility="utility" in case.gpu.capabilities,
+    )
 
 
 def _rows(
@@ -60,7 +64,7 @@ def _rows(
 ) -> Iterator[CheckResult]:
     yield row(REAL, CLEAN, unasked_findings(probing.look().seen))
     look = probing.look(injection, kernel=True)
-    yield from wiring_rows(REAL, look.seen, expected(gpus))
+    yield from wiring_rows(REAL, look.seen, meant(case, gpus))
     yield kernel_row(look.seen)
     yield from setting_rows(REAL, look, case.contract)
     yield from working_rows(probing, injection, case.wheels, case.gpu.memory_fraction)

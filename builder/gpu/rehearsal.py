@@ -45,7 +45,7 @@ def rehearse(engine: Starter, case: Case, store: Store) -> tuple[CheckResult, ..
         stage = Stage(
             probing=case.probing(engine, native, expected(*range(GPUS)).nodes),
             native=native,
-            info=engine.info(),
+            info=engine.info,
             platform=case.platform,
             cuda=case.gpu.cuda or DEFAULT_MAJOR,
             scratch=Path(name),

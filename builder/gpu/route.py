@@ -1,7 +1,8 @@
 """How a container of this engine gets its GPU: by CDI, by NVIDIA's own runtime, or piece by piece."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from builder.model.cdi import CdiDevice, CdiMount, CdiSpec, Edits
 from builder.model.injection import Injection
 
 NVIDIA = "nvidia.com/gpu"
+TRIES, PAUSE = 20, 0.05
+"""Of an engine that is to find a new specification; seconds."""
 PREFIX = "temper-rehearsal-"
 BY_CDI = "by CDI"
 BY_PIECES = "piece by piece"
@@ -35,9 +38,12 @@ def knows_cdi(info: Mapping[str, Any]) -> tuple[Path, ...]:
 
 
 @contextmanager
-def rehearsed(info: Mapping[str, Any], edits: Edits, host: Host) -> Iterator[Route]:
-    """The stub's edits: by a specification of our own while the block runs, else translated."""
-    folder = next((path for path in knows_cdi(info) if _is_writable(path)), None)
+def rehearsed(ask: Callable[[], Mapping[str, Any]], edits: Edits, host: Host) -> Iterator[Route]:
+    """The stub's edits: by a specification of our own while the block runs, else translated.
+
+    `ask` has the engine say what it knows. One that runs elsewhere never sees a file of ours.
+    """
+    folder = next((path for path in knows_cdi(ask()) if _is_writable(path)), None)
     if folder is None:
         yield Route(how=BY_PIECES, injection=translated(edits, host))
         return
@@ -47,9 +53,23 @@ def rehearsed(info: Mapping[str, Any], edits: Edits, host: Host) -> Iterator[Rou
     spec = _lone(name, without_hooks(edits, host))
     try:
         path.write_text(spec.model_dump_json(by_alias=True, exclude_defaults=True), encoding="utf-8")
-        yield Route(how=BY_CDI, injection=Injection(cdi=(f"{spec.kind}={name}",)))
+        device = f"{spec.kind}={name}"
+        if _is_listed(device, ask):
+            yield Route(how=BY_CDI, injection=Injection(cdi=(device,)))
+        else:
+            yield Route(how=BY_PIECES, injection=translated(edits, host))
     finally:
         path.unlink(missing_ok=True)
+
+
+def _is_listed(device: str, ask: Callable[[], Mapping[str, Any]]) -> bool:
+    """Engines look for new files by themselves, a moment later; those before 28.2 tell of no device."""
+    for _ in range(TRIES):
+        devices = ask().get("DiscoveredDevices")
+        if devices is None or any(one.get("ID") == device for one in devices):
+            return True
+        time.sleep(PAUSE)
+    return False
 
 
 def _is_writable(folder: Path) -> bool:

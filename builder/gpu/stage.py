@@ -1,6 +1,6 @@
 """What the rows of a rehearsal stand on: an image, the stub, and an engine that injects it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,8 +23,8 @@ DEFAULT_MAJOR = "13"
 class Stage:
     probing: Probing
     native: Native
-    info: Mapping[str, Any]
-    """What the engine says of itself; nothing where there is none."""
+    info: Callable[[], Mapping[str, Any]]
+    """Has the engine say what it knows: nothing where there is none."""
     platform: str
     cuda: str = DEFAULT_MAJOR
     scratch: Path

@@ -105,7 +105,7 @@ def wired(engine: Engine, desk: Desk, image: Built, tmp_path_factory: pytest.Tem
         image=image.image(),
     )
     probing = case.probing(engine, native, BOTH.nodes)
-    stage = Stage(probing=probing, native=native, info=engine.info(), platform=case.platform, scratch=scratch)
+    stage = Stage(probing=probing, native=native, info=engine.info, platform=case.platform, scratch=scratch)
     return Wired(stage=stage, case=case, scratch=scratch)
 
 
@@ -299,8 +299,24 @@ def test_a_layout_is_checked_by_anybody(nobody: Desk) -> None:
 
 
 @ROOT
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not on this machine")
+def test_a_root_that_may_not_mount_checks_a_layout(image: Built, desk: Desk) -> None:
+    """As in a container: by a namespace of users of its own."""
+    mortal = ("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-all")
+    try_it = ("unshare", "--user", "--map-root-user", "--mount", "true")
+    if subprocess.run([*mortal, *try_it], capture_output=True, check=False).returncode != 0:
+        pytest.skip("namespaces of users are not allowed here")
+    layout = image.folder / "oci"
+    rows = json.loads(replace(desk, prefix=mortal).temper("gpu", "check", layout, "--rehearsal", "--json"))
+    told = {one["name"]: one["outcome"] for one in rows}
+    assert {*told.values()} == {"passed", "not run"}
+    assert told["rehearsal: the CUDA runtime reaches the driver"] == "passed"
+    assert told["rehearsal: the image's user may use the GPU"] == "not run"
+
+
+@ROOT
 def test_a_folder_with_a_baked_in_driver_fails(wired: Wired, tree: Path, desk: Desk, tmp_path: Path) -> None:
-    baked = tmp_path / "tree"
+    baked = tmp_path / "odd, as folders are: a tree"
     shutil.copytree(tree, baked, symlinks=True, copy_function=os.link)
     shutil.copy(wired.stage.native.cuda, baked / "usr/lib/libcuda.so.1")
     rows = json.loads(desk.temper("gpu", "check", baked, "--rehearsal", "--json", code=1))

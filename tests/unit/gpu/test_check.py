@@ -1,5 +1,6 @@
 """`temper gpu check`: what is known of a folder, of a layout, and of an installed driver."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from builder import process
 from builder.errors import ArchiveError, ToolError
 from builder.gpu import check, installed
 from builder.gpu.host import HostGpu
-from builder.gpu.room import Room
+from builder.gpu.room import WAYS, room_for
 from builder.gpu.translate import translated
 from builder.image.assemble import assemble
 from builder.model.image import Image, ImageConfig
@@ -111,8 +112,47 @@ def test_a_machine_without_an_installed_driver(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="util-linux is not on this machine")
 def test_a_program_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = folder(tmp_path / "root")
-    room = Room(root=root)
+    room = room_for(root)
     with pytest.raises(ToolError) as caught, room.start(CONTRACT, program=("/nothing",)):
         pass
     assert str(caught.value).startswith(f"{root}: can't be entered: ")
     assert sorted(path.name for path in root.iterdir()) == ["etc"]
+
+
+def refusing(folder: Path, *patterns: str) -> None:
+    """An `unshare` that does nothing, and refuses what looks like this."""
+    tests = [f'case "$*" in {pattern}) echo "unshare: no" >&2; exit 1;; esac' for pattern in patterns]
+    program = folder / "unshare"
+    program.write_text("\n".join(["#!/bin/sh", *tests, "exit 0", ""]))
+    program.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("euid", "patterns", "way"),
+    [
+        (0, (), 0),
+        (0, ("*--net*",), 1),
+        (0, ("--mount*",), 2),
+        (0, ("--mount*", "*--net*"), 3),
+        (1000, (), 2),
+        (1000, ("*--net*",), 3),
+    ],
+)
+def test_the_best_way_that_a_machine_allows_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, euid: int, patterns: tuple[str, ...], way: int
+) -> None:
+    refusing(tmp_path, *patterns)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("os.geteuid", lambda: euid)
+    room = room_for(tmp_path)
+    assert room.way == WAYS[way]
+    assert room.has_users == (way < 2)
+
+
+def test_a_machine_that_allows_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing(tmp_path, "*")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(ToolError) as caught:
+        room_for(tmp_path)
+    what = "run it as root, on a machine that allows namespaces"
+    assert str(caught.value) == f"{tmp_path}: can't be entered: unshare: no; {what}"

@@ -4,6 +4,7 @@ The whole messages stand in tests/cases/gpu/findings.txt, by the names of the ca
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,12 @@ def test_a_sound_wiring_has_no_findings() -> None:
 
 def test_without_hardware_a_node_is_wired_all_the_same() -> None:
     assert [*rehearsed(**nodes(nvidiactl="ENXIO", nvidia0="ENODEV"))()] == []
+
+
+def test_nvml_is_missed_where_the_image_uses_it() -> None:
+    lacking = seen(**{**ON_A_GPU, "nvml": NO_NVML})
+    assert [one.name for one in wiring(lacking, REAL)] == ["no-nvml"]
+    assert wiring(lacking, replace(REAL, utility=False)) == ()
 
 
 def test_a_driver_of_the_same_major_will_do() -> None:

@@ -1,6 +1,7 @@
 """By which way a container gets its GPU, by what the engine says of itself."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ STUB = Native(
 SONAMES = Host(sonames={str(STUB.cuda): "libcuda.so.1", str(STUB.nvml): "libnvidia-ml.so.1"})
 
 
+def knowing(folder: Path) -> Callable[[], dict[str, Any]]:
+    """An engine of before 28.2 that knows CDI, and looks there."""
+    return lambda: {"CDISpecDirs": [str(folder)]}
+
+
 def stub(*devices: str) -> Edits:
     return edits_of(stub_spec(STUB, "linux/amd64", "13999"), devices)
 
@@ -40,7 +46,7 @@ def test_the_stub_is_described_as_a_driver_is(tmp_path: Path) -> None:
 
 
 def test_an_engine_without_cdi_is_told_piece_by_piece() -> None:
-    with route.rehearsed({}, stub("0"), SONAMES) as found:
+    with route.rehearsed(dict, stub("0"), SONAMES) as found:
         assert found.how == "piece by piece"
         assert [node.path for node in found.injection.nodes] == [
             *("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm")
@@ -57,7 +63,7 @@ def test_an_engine_without_cdi_is_told_piece_by_piece() -> None:
 
 def test_an_engine_with_cdi_is_given_a_specification_for_as_long_as_it_takes(tmp_path: Path) -> None:
     folder = tmp_path / "cdi"
-    with route.rehearsed({"CDISpecDirs": [str(folder)]}, stub("all"), SONAMES) as found:
+    with route.rehearsed(knowing(folder), stub("all"), SONAMES) as found:
         [path] = folder.iterdir()
         spec = sound(path)
         assert found.injection == Injection(cdi=(f"{spec.kind}={spec.devices[0].name}",))
@@ -68,6 +74,31 @@ def test_an_engine_with_cdi_is_given_a_specification_for_as_long_as_it_takes(tmp
     assert [*folder.iterdir()] == []
 
 
+def test_an_engine_that_lists_devices_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(route, "PAUSE", 0)
+    asked = 0
+
+    def later() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        names = [sound(path).devices[0].name for path in tmp_path.glob("*.json")] if asked > 3 else []
+        listed = [{"Source": "cdi", "ID": f"temper.rehearsal/gpu={name}"} for name in names]
+        return {"CDISpecDirs": [str(tmp_path)], "DiscoveredDevices": listed}
+
+    with route.rehearsed(later, stub("all"), SONAMES) as found:
+        assert (found.how, asked) == ("by CDI", 4)
+
+
+def test_an_engine_that_never_lists_them_runs_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route, "PAUSE", 0)
+    elsewhere = {"CDISpecDirs": [str(tmp_path)], "DiscoveredDevices": []}
+    with route.rehearsed(lambda: elsewhere, stub("all"), SONAMES) as found:
+        assert (found.how, found.injection.cdi) == ("piece by piece", ())
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_what_a_killed_run_left_there_is_swept(tmp_path: Path) -> None:
     from builder.image.leftovers import session  # noqa: PLC0415
 
@@ -75,7 +106,7 @@ def test_what_a_killed_run_left_there_is_swept(tmp_path: Path) -> None:
     (tmp_path / f"temper-rehearsal-1.{place}.999999999.1.json").touch()
     (tmp_path / f"temper-rehearsal-2.{session()}.json").touch()
     (tmp_path / "nvidia.json").touch()
-    with route.rehearsed({"CDISpecDirs": [str(tmp_path)]}, stub("all"), SONAMES):
+    with route.rehearsed(knowing(tmp_path), stub("all"), SONAMES):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "nvidia.json",
@@ -86,7 +117,7 @@ def test_what_a_killed_run_left_there_is_swept(tmp_path: Path) -> None:
 def test_where_its_folder_is_not_ours_to_write_it_is_told_piece_by_piece(tmp_path: Path) -> None:
     folder = tmp_path / "file"
     folder.touch()
-    with route.rehearsed({"CDISpecDirs": [str(folder)]}, stub("all"), SONAMES) as found:
+    with route.rehearsed(knowing(folder), stub("all"), SONAMES) as found:
         assert found.injection.cdi == ()
 
 
@@ -151,7 +182,7 @@ def test_no_way_at_all() -> None:
 
 
 def test_what_is_written_for_an_engine_is_its_form_of_json(tmp_path: Path) -> None:
-    with route.rehearsed({"CDISpecDirs": [str(tmp_path)]}, stub("all"), SONAMES):
+    with route.rehearsed(knowing(tmp_path), stub("all"), SONAMES):
         [path] = tmp_path.iterdir()
         data = json.loads(path.read_text())
     assert {*data} == {"cdiVersion", "kind", "devices"}

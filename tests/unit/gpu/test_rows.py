@@ -225,6 +225,15 @@ def test_a_user_whom_no_mode_stops_fails(tmp_path: Path) -> None:
     }
 
 
+def test_a_program_that_runs_as_root_owns_the_nodes(tmp_path: Path) -> None:
+    def root(injection: Injection) -> Seen:
+        return stubbed(injection).model_copy(update={"uid": 0})
+
+    rows = rehearsal.rehearse(Engine(root), case(), Store(tmp_path))
+    [group] = [one for one in rows if "for its group" in one.name]
+    assert told([group])[0][::2] == ("not run", "the program runs as root, which owns the nodes")
+
+
 def test_without_root_nodes_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permissions.os, "geteuid", lambda: 1000)
     rows = rehearsed(tmp_path)
