@@ -19,15 +19,18 @@ import pytest
 from builder import sandbox
 from builder.gpu.findings import Expected, unasked_findings, wiring
 from builder.gpu.hooks import hooks_row
-from builder.gpu.native import COMPILERS, compiled
+from builder.gpu.host import HostGpu
+from builder.gpu.native import COMPILERS, compiled, find_compiler
 from builder.gpu.permissions import NODES as OWN_NUMBERS
 from builder.gpu.probing import Case, runtimes_of
+from builder.gpu.real import rows_of
 from builder.gpu.rehearsal import rehearse
+from builder.gpu.route import real
 from builder.gpu.rows import kernel_row, wiring_rows
 from builder.gpu.seen import Seen
 from builder.gpu.stage import GPUS, Stage, expected
 from builder.gpu.stub import Nodes
-from builder.gpu.translate import translated
+from builder.gpu.translate import ThisHost, translated
 from builder.image.engine import Engine
 from builder.model.injection import Injection
 from builder.model.report import Outcome
@@ -189,8 +192,8 @@ def test_nodes_without_hardware_and_nodes_that_the_cgroup_closes(wired: Wired) -
     seen = wired.see(wired.injection(nodes=wired.nodes(0o666, 0, own=True)))
     assert {*seen.nodes.values()} == {"ENXIO"}
     assert wiring(seen, BOTH) == ()
-    real = Expected(nodes=BOTH.nodes)
-    assert {one.name for one in wiring(seen, real)} >= {"stub-driver", "no-hardware"}
+    meant = Expected(nodes=BOTH.nodes)
+    assert {one.name for one in wiring(seen, meant)} >= {"stub-driver", "no-hardware"}
     closed = wired.injection(nodes=wired.nodes(0o666, 0, own=True, permissions="r"))
     assert {*wired.findings(closed)} == {"closed-by-cgroup"}
 
@@ -226,6 +229,56 @@ def test_the_stub_is_refused_where_a_gpu_is_meant(wired: Wired) -> None:
     assert rows["gpu: the loader finds the host's driver"].message.startswith("stub-driver: ")
     assert kernel_row(seen).outcome is Outcome.FAILED
     assert {one.step for one in seen.kernels} == {"cuDevicePrimaryCtxRetain"}
+
+
+SPEC = """\
+cdiVersion: 0.5.0
+kind: nvidia.com/gpu
+devices:
+  - name: all
+    containerEdits:
+      deviceNodes:
+        - {{path: /dev/nvidia0, hostPath: /dev/null, permissions: rw}}
+        - {{path: /dev/nvidia1, hostPath: /dev/null, permissions: rw}}
+containerEdits:
+  deviceNodes:
+    - {{path: /dev/nvidiactl, hostPath: /dev/null, permissions: rw}}
+    - {{path: /dev/nvidia-uvm, hostPath: /dev/null, permissions: rw}}
+  hooks:
+    - hookName: createContainer
+      path: /usr/bin/nvidia-cdi-hook
+      args: [nvidia-cdi-hook, update-ldcache, --folder, {folder}]
+      env: [NVIDIA_CTK_DEBUG=false]
+  mounts:
+    - {{hostPath: {library}, containerPath: {folder}/libcuda.so.1.2.3, options: [ro, nosuid, nodev]}}
+"""
+COMPUTING = Path(__file__).parents[2] / "cases/gpu/computing_cuda.c"
+COMPUTES = (
+    HostGpu(index=0, uuid="GPU-70717273-7475-7677-7879-7a7b7c7d7e7f", minor=0),
+    HostGpu(index=1, uuid="GPU-80818283-8485-8687-8889-8a8b8c8d8e8f", minor=1),
+)
+
+
+def test_a_driver_without_the_mark_goes_all_the_way_of_a_real_one(
+    wired: Wired, engine: Engine, tmp_path: Path
+) -> None:
+    """One that computes on the CPU, by a CDI specification. NVIDIA's runtime knows that it isn't genuine."""
+    library, spec = tmp_path / "libcuda.so.1.2.3", tmp_path / "nvidia.yaml"
+    words = ["-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", COMPUTING, "-o", library]
+    subprocess.run([find_compiler(), *words], check=True)
+    spec.write_text(SPEC.format(library=library, folder=FOLDER))
+    case = replace(wired.case, gpu=GpuSpec(vendor="nvidia", cuda="13", capabilities=("compute",)))
+    route = real({}, COMPUTES, "all", spec, ThisHost())
+    rows = rows_of(engine, case, wired.stage.native, route, COMPUTES, None)
+    failed = {one.name: one.message for one in rows if one.outcome is Outcome.FAILED}
+    assert {name: text.partition(":")[0] for name, text in failed.items()} == {
+        "gpu: the CUDA runtime reaches the driver": "runtime-fails"
+    }
+    told = {one.name: (one.outcome.value, one.message) for one in rows}
+    assert told["gpu: the engine gives the GPU to a container"] == ("passed", "piece by piece")
+    assert told["gpu: the loader finds the host's driver"] == ("passed", f"{FOLDER}/libcuda.so.1")
+    assert told["gpu: the driver shows the GPUs that were asked for"] == ("passed", "2 GPUs")
+    assert told["gpu: a kernel's sums are the CPU's"] == ("passed", "on 2 GPUs")
 
 
 # The verbs ---------------------------------------------------------------------------------------------
