@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from builder.config.plan import lock_profile
 from builder.config.problems import shown
+from builder.controls.closure import NVIDIA_DRIVER, folders_of, is_plugin
 from builder.errors import ArchiveError, GoneError, LockError, NetworkError, StoreError
 from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
 from builder.model.package import Package
@@ -29,6 +31,7 @@ from builder.packages.store import Store
 from builder.packages.unpack import unpack
 from builder.rootfs.closure import MACHINES, missing
 from builder.rootfs.merge import merge
+from builder.rootfs.sonames import packages_of
 from builder.workplace import Workplace, host_platform
 
 
@@ -71,10 +74,18 @@ def fresh_lock(place: Workplace, plan: Plan, previous: Lock | None) -> Lock:
     lock = making()
     libraries = lacking_libraries(place, plan, lock)
     if libraries:
-        for soname, wheel in sorted(libraries.items()):
-            place.progress.note(f"wheel {wheel} needs {soname}; adding the package that has it")
         lock = making(libraries=libraries)
+        for line in brought(libraries, lock):
+            place.progress.note(line)
     return lock
+
+
+def brought(libraries: Mapping[str, str], lock: Lock) -> Iterator[str]:
+    """Which package came for which library; the build's audit names those that none has."""
+    locked = {package.name for section in lock.platforms.values() for package in section.packages}
+    for soname, wheel in sorted(libraries.items()):
+        for package in [name for name in packages_of(soname) if name in locked][:1]:
+            yield f"wheel {wheel} needs {soname}; added {package}"
 
 
 def lacking_libraries(place: Workplace, plan: Plan, lock: Lock) -> dict[str, str]:
@@ -90,9 +101,14 @@ def lacking_libraries(place: Workplace, plan: Plan, lock: Lock) -> dict[str, str
     place.progress.stage("looking for libraries that the wheels need")
     tree = merge(unpack(place.store, section, python_of(plan)), lock.date)
     found: dict[str, str] = {}
-    for gap in missing(tree, machine=MACHINES[platform]):
+    for gap in missing(
+        tree,
+        machine=MACHINES[platform],
+        library_path=folders_of(plan.spec.env.get("LD_LIBRARY_PATH")),
+        brought_by_host=NVIDIA_DRIVER,
+    ):
         owner = tree[gap.path].owner
-        if owner.kind == "wheel" and gap.soname.startswith("lib"):
+        if owner.kind == "wheel" and gap.soname.startswith("lib") and not is_plugin(gap.path):
             found.setdefault(gap.soname, owner.name)
     return found
 

@@ -118,6 +118,7 @@ def plan_text(plan: Plan) -> str:
         ("entrypoint", " ".join([*spec.entrypoint, *spec.cmd])),
         ("run", run_text(plan.run)),
         *([("gpu", gpu_text(spec.gpu))] if spec.gpu is not None else []),
+        *([("jit", "compiles while it runs")] if spec.jit else []),
     ]
     packages = [(item.name, f"asked by {item.asked_by}") for item in plan.packages]
     if spec.python is not None:
@@ -145,7 +146,7 @@ def gpu_text(gpu: GpuSpec) -> str:
     """Whose, and what of it: `nvidia cuda=13 capabilities=compute,utility`."""
     said = gpu.model_dump(exclude_none=True, exclude={"vendor"}, by_alias=True)
     said["capabilities"] = ",".join(gpu.capabilities) if gpu.vendor == "nvidia" else ""
-    said["rdma"] = "yes" if gpu.rdma else ""
+    said |= {name: "yes" if said[name] else "" for name in ("rdma", "required")}
     return " ".join([gpu.vendor, *(f"{key}={value}" for key, value in said.items() if value != "")])
 
 

@@ -9,7 +9,7 @@ from builder.config.document import Document
 from builder.config.gpu import gpu_conflicts
 from builder.config.problems import Location, Problem, spelt, suggested
 from builder.config.seccomp import seccomp_problem
-from builder.model.spec import ImageSpec
+from builder.model.spec import FileSpec, ImageSpec
 from builder.names import suggestion
 from builder.packages.bases import BASES
 
@@ -99,7 +99,7 @@ def _requirement_problem(text: str) -> str:
 
 def _files(spec: ImageSpec, folder: Path) -> Found:
     for number, file in enumerate(spec.files):
-        if text := _source_problem(file.source, folder):
+        if text := _file_problem(file, folder):
             yield ("files", number, "source"), text
         elif file.target == "/" and (folder / file.source).is_file():
             yield (
@@ -108,14 +108,27 @@ def _files(spec: ImageSpec, folder: Path) -> Found:
             )
 
 
+def _file_problem(file: FileSpec, folder: Path) -> str:
+    home = file.home(folder)
+    if home is None:
+        advice = "put it below the folder of image.yaml, or into another image's: '../<image>/...'"
+        return f"'{file.source}' leads out of the image's folder; {advice}"
+    return _place_problem(file.source, folder, home)
+
+
 def _source_problem(source: str, folder: Path) -> str:
-    path = folder / source
     if Path(source).is_absolute() or ".." in Path(source).parts:
         return f"'{source}' leads out of the image's folder; put it below the folder of image.yaml"
+    return _place_problem(source, folder, folder)
+
+
+def _place_problem(source: str, folder: Path, home: Path) -> str:
+    """`home` is the image's folder that it may not leave."""
+    path = folder / source
     if not path.exists():
         near = [entry.name for entry in _siblings(path)]
         return f"there is no '{source}' beside image.yaml{suggestion(path.name, near) or '; create it'}"
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not path.resolve().is_relative_to(home.resolve()):
         return f"'{source}' is a link out of the image's folder; put the file itself there"
     return ""
 

@@ -15,7 +15,7 @@ from builder.config.variants import VARIANTS, varied, written_variants
 from builder.config.waivers import effective_waivers
 from builder.config.workspace import LONGEST_NAME, Source, Workspace
 from builder.errors import InputError
-from builder.model import gpu
+from builder.model import gpu, jit
 from builder.model.plan import ForeignPlan, PackageRequest, Plan
 from builder.model.spec import ImageSpec
 
@@ -152,6 +152,7 @@ def _requests(spec: ImageSpec, links: Sequence[Link]) -> tuple[PackageRequest, .
     if spec.python:
         wanted.append((f"python{spec.python.version}", "python"))
     wanted += [(name, "gpu") for name in gpu.packages(spec)]
+    wanted += [(name, "jit") for name in jit.packages(spec)]
     for link in links:
         wanted += [(name, f"profile {link.name}") for name in (link.profile.packages if link.profile else ())]
     first: dict[str, str] = {}

@@ -1,11 +1,14 @@
 """What the image holds can be started: no library and no interpreter was left out."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import translate
 
 from pydantic import Field
 
-from builder.controls.edit import mend
+from builder.controls.edit import mend, without
 from builder.controls.frame import Context, Control, NoParameters
+from builder.controls.lists import PLUGINS
 from builder.controls.programs import search_path
 from builder.controls.references import cwe, manual, nist
 from builder.model.base import Strict
@@ -13,7 +16,7 @@ from builder.model.image import Image
 from builder.model.report import Finding, Severity
 from builder.model.spec import Strings
 from builder.model.tree import Entry
-from builder.rootfs.closure import MACHINES, missing, missing_interpreters
+from builder.rootfs.closure import MACHINES, Missing, missing, missing_interpreters
 from builder.rootfs.sonames import packages_of
 
 NVIDIA_DRIVER = (
@@ -27,6 +30,18 @@ NVIDIA_DRIVER = (
     "libEGL_nvidia.so.*",
 )
 """What the NVIDIA container runtime mounts from the host, with any of the driver's capabilities."""
+
+
+_PLUGIN = re.compile("|".join(map(translate, PLUGINS)))
+
+
+def is_plugin(path: str) -> bool:
+    """Whether nobody misses the library where it can't be loaded."""
+    return _PLUGIN.match(path.rpartition("/")[2]) is not None
+
+
+def folders_of(library_path: str | None) -> tuple[str, ...]:
+    return tuple(folder for folder in (library_path or "").split(":") if folder)
 
 
 class ClosureParameters(Strict):
@@ -49,14 +64,25 @@ class ElfClosure(Control[ClosureParameters]):
     references = (manual("ld.so(8)"), nist("4.1.2"), cwe("427"))
     parameters = ClosureParameters
 
-    def audit(self, image: Image, parameters: ClosureParameters, context: Context) -> Iterable[Finding]:
-        value = image.config.env_value("LD_LIBRARY_PATH") or ""
+    def _gaps(self, image: Image, parameters: ClosureParameters) -> Iterator[Missing]:
         for gap in missing(
             image.rootfs,
             machine=MACHINES.get(image.config.platform),
-            library_path=[folder for folder in value.split(":") if folder],
+            library_path=folders_of(image.config.env_value("LD_LIBRARY_PATH")),
             brought_by_host=parameters.brought_by_host,
         ):
+            beside = f"{gap.path.rpartition('/')[0]}/{gap.soname}"
+            if not (is_plugin(gap.path) and beside in image.rootfs):
+                yield gap
+
+    def enforce(self, image: Image, parameters: ClosureParameters, context: Context) -> Image:
+        """A plug-in that can't be loaded goes; everything else is for a person to decide."""
+        if not any(is_plugin(path) for path in image.rootfs):
+            return image
+        return without(image, {gap.path for gap in self._gaps(image, parameters) if is_plugin(gap.path)})
+
+    def audit(self, image: Image, parameters: ClosureParameters, context: Context) -> Iterable[Finding]:
+        for gap in self._gaps(image, parameters):
             message = f"{gap.path} needs '{gap.soname}', which the loader doesn't find in the image"
             likely = packages_of(gap.soname)
             hint = f"; the package is likely '{likely[0]}'" if likely else ""

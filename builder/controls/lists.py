@@ -197,6 +197,24 @@ PRUNED_IN_WHEELS = {
 PRUNED_WHEEL_FOLDER = "tests"
 """Inside a package; one that is called so by itself is somebody's own."""
 
+PLUGINS = {
+    "libMLIRDialectPlugin.so*": "Triton's example of a plug-in",
+    "libTritonPluginsTestLib.so*": "Triton's tests of its plug-ins",
+    "libcufile_rdma.so*": "cuFile over RDMA",
+    "libcusolverMg.so*": "cuSOLVER on several GPUs",
+    "libonnxruntime_providers_nv_tensorrt_rtx.so": "onnxruntime by TensorRT for RTX",
+    "libonnxruntime_providers_tensorrt.so": "onnxruntime by TensorRT",
+    "nvshmem_bootstrap_mpi.so*": "NVSHMEM started by MPI",
+    "nvshmem_bootstrap_pmix.so*": "NVSHMEM started by PMIx",
+    "nvshmem_bootstrap_shmem.so*": "NVSHMEM started by OpenSHMEM",
+    "nvshmem_transport_ib*.so*": "NVSHMEM over RDMA",
+    "nvshmem_transport_libfabric.so*": "NVSHMEM over libfabric",
+    "nvshmem_transport_ucx.so*": "NVSHMEM over UCX",
+}
+"""Pattern of a file's name -> what it is for. Libraries that others open by name where all is there that they
+stand on, and do without otherwise. Who opens one has loaded its neighbours. One that lacks more is only
+weight."""
+
 INTERPRETER_TESTS = ("_ctypes_test", "_test", "_xxtestfuzz", "xxlimited", "xxsubtype")
 """Beginnings of modules of the standard library that only its own tests import."""
 

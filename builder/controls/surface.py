@@ -30,6 +30,7 @@ from builder.controls.programs import inside, topmost
 from builder.controls.references import cidg, cis, dockle, gpos, hadolint, nist, srg
 from builder.controls.survey import survey
 from builder.controls.unwanted import Allowed, NoPrograms
+from builder.model import jit
 from builder.model.base import Strict
 from builder.model.image import Image
 from builder.model.report import Finding, Severity
@@ -153,7 +154,7 @@ class LeanTree(Control[LeanParameters]):
     parameters = LeanParameters
 
     def enforce(self, image: Image, parameters: LeanParameters, context: Context) -> Image:
-        doomed = {path for path, _ in self._doomed(image.rootfs, parameters)}
+        doomed = {path for path, _ in self._doomed(image.rootfs, parameters, context)}
         if parameters.keep:
             doomed = self._around(image.rootfs, doomed, parameters)
         return without(image, doomed)
@@ -173,7 +174,7 @@ class LeanTree(Control[LeanParameters]):
 
     def audit(self, image: Image, parameters: LeanParameters, context: Context) -> Iterable[Finding]:
         """Counts files only: packages bring empty folders like /usr/share/man as places to put things."""
-        reasons = dict(self._doomed(image.rootfs, parameters))
+        reasons = dict(self._doomed(image.rootfs, parameters, context))
         kept = frozenset(path.strip("/") for path in parameters.keep)
         counts: Counter[str] = Counter()
         tops: dict[str, str] = {}
@@ -190,14 +191,17 @@ class LeanTree(Control[LeanParameters]):
             number = f" ({files} files)" if image.rootfs[path].kind is Kind.DIRECTORY else ""
             yield Finding(message=f"{path} {reasons[path]}{number}", path=path)
 
-    def _doomed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
+    def _doomed(
+        self, rootfs: Rootfs, parameters: LeanParameters, context: Context
+    ) -> Iterator[tuple[str, str]]:
+        read = read_while_running(context)
         yield from self._listed(rootfs, parameters)
         yield from stale_bytecode(rootfs)
         for path, entry in rootfs.items():
             folder, _, name = path.rpartition("/")
             if name in PRUNED_NAMES:
                 yield path, PRUNED_NAMES[name]
-            elif reason := useless(folder, name, entry) or useless_in_wheel(folder, name, entry):
+            elif reason := useless(folder, name, entry) or useless_in_wheel(folder, name, entry, read):
                 yield path, reason
 
     def _listed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
@@ -256,10 +260,16 @@ def below_packages(folder: str) -> str | None:
     return next((whole.partition(place)[2] for place in PYTHON_PACKAGES if place in whole), None)
 
 
-def useless_in_wheel(folder: str, name: str, entry: Entry) -> str | None:
-    """What a package brings for compilers and for its own developers."""
+def read_while_running(context: Context) -> tuple[str, ...]:
+    """Folders below Python's packages that a program which compiles while it runs looks into."""
+    compiles = context.plan is not None and context.plan.spec.jit
+    return tuple(f"{folder}/" for folder in jit.READS.values()) if compiles else ()
+
+
+def useless_in_wheel(folder: str, name: str, entry: Entry, read: tuple[str, ...] = ()) -> str | None:
+    """What a package brings for compilers and for its own developers, but for the folders that are `read`."""
     package = below_packages(folder)
-    if package is None:
+    if package is None or package.startswith(read):
         return None
     if entry.kind is Kind.DIRECTORY:
         return "is a package's tests of itself" if package and name == PRUNED_WHEEL_FOLDER else None

@@ -61,7 +61,7 @@ class NoRemoteAccess(NoPrograms):
 class CompilerParameters(Allowed):
     jit: bool = Field(
         default=False,
-        description="compile while running (torch.compile, Triton, vLLM): then what that needs must be there",
+        description="compile while running, as `jit: true` in image.yaml: then what that needs must be there",
     )
 
 
@@ -77,13 +77,16 @@ class NoCompilers(Control[CompilerParameters]):
         "With a compiler an intruder builds tools for exactly this machine. Where a framework compiles its "
         "kernels while it runs, half a tool chain fails at the first request instead of the build."
     )
-    remedy = "leave out gcc, binutils and -dev packages; or say {jit: true} and bring the whole tool chain"
+    remedy = "leave out gcc, binutils and -dev packages; or say `jit: true` in image.yaml"
+    foreign_remedy = (
+        "leave out gcc, binutils and -dev packages; or say {jit: true} and bring the whole tool chain"
+    )
     severity = Severity.MEDIUM
     references = (cidg("CCI-000381"), srg("SRG-APP-000141-CTR-000315"), nist("4.1.2"))
     parameters = CompilerParameters
 
     def enforce(self, image: Image, parameters: CompilerParameters, context: Context) -> Image:
-        if parameters.jit:
+        if self._is_needed(parameters, context):
             return image
 
         def removed(entry: Entry) -> Entry | None:
@@ -91,6 +94,9 @@ class NoCompilers(Control[CompilerParameters]):
 
         image = mend(image, removed)
         return without(image, [path for path in HEADERS if self._headers(image, path)])
+
+    def _is_needed(self, parameters: CompilerParameters, context: Context) -> bool:
+        return parameters.jit or (context.plan is not None and context.plan.spec.jit)
 
     def _what(self, entry: Entry, parameters: CompilerParameters) -> str | None:
         name = TRIPLET.sub("", TRIPLET.sub("", entry.path.rpartition("/")[2]))
@@ -103,7 +109,7 @@ class NoCompilers(Control[CompilerParameters]):
         return sum(1 for entry in image.rootfs.below(path) if entry.kind is Kind.FILE)
 
     def audit(self, image: Image, parameters: CompilerParameters, context: Context) -> Iterable[Finding]:
-        if parameters.jit:
+        if self._is_needed(parameters, context):
             yield from self._lacking(image)
             return
         for placed in self._programs(image):

@@ -10,6 +10,7 @@ from builder.errors import StoreError
 from builder.image.compress import Blob, Gzip, recipe
 from builder.image.tar import DamagedError, write_layer
 from builder.model.image import Layer
+from builder.model.jit import READS
 from builder.model.tree import Entry, Kind, Owner, Rootfs, parents
 from builder.packages.store import Store
 
@@ -17,7 +18,10 @@ BIG = 16 << 20
 """Bytes of files from which on a wheel gets a layer of its own: a bump of another one doesn't move it."""
 MOST_WHEELS = 32
 """Layers of single wheels. Engines mount 127 layers at most, and each costs time at every start."""
-_FIRST, _LAST = ("system",), ("python", "configuration", "app")
+JIT = "python-jit"
+"""What only images that compile while they run have of a big wheel, and its RECORD, which tells of it.
+The rest is one layer for all images."""
+_FIRST, _LAST = ("system",), (JIT, "python", "configuration", "app")
 _CONFIGURATION = frozenset({"accounts", "ca-bundle", "controls", "mount-point"})
 """What Temper writes for one image under one profile, and would change a layer that others share."""
 _OURS = frozenset({"file", "temper"})
@@ -60,7 +64,7 @@ def split(rootfs: Rootfs) -> tuple[Layer, ...]:
     for entry in reversed(list(rootfs.values())):  # children first
         if entry.owner == _IMPLIED and entry.kind is Kind.DIRECTORY and entry.path in filled:
             continue
-        part = parts[_layer_of(entry.owner, wheels)]
+        part = parts[_layer_of(entry, wheels)]
         part[entry.path] = entry
         for parent in parents(entry.path):
             filled.add(parent)
@@ -68,12 +72,20 @@ def split(rootfs: Rootfs) -> tuple[Layer, ...]:
     return tuple(Layer(name=name, rootfs=Rootfs.of(part.values())) for name, part in parts.items() if part)
 
 
-def _layer_of(owner: Owner, wheels: Mapping[str, str]) -> str:
+def _layer_of(entry: Entry, wheels: Mapping[str, str]) -> str:
+    owner = entry.owner
     if owner.kind == "wheel":
-        return wheels.get(owner.name, "python")
+        return JIT if _is_for_jit(entry) else wheels.get(owner.name, "python")
     if owner.kind == "file":
         return "app"
     return "configuration" if owner.kind == "temper" and owner.name in _CONFIGURATION else "system"
+
+
+def _is_for_jit(entry: Entry) -> bool:
+    folder = READS.get(entry.owner.name)
+    if folder is None or entry.kind is Kind.DIRECTORY:
+        return False
+    return f"-packages/{folder}/" in entry.path or entry.path.endswith(".dist-info/RECORD")
 
 
 def _big_wheels(rootfs: Rootfs) -> dict[str, str]:

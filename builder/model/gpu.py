@@ -125,13 +125,13 @@ def packages(spec: ImageSpec) -> tuple[str, ...]:
 
 
 def run_defaults(spec: ImageSpec) -> RunSettings:
-    """What holds where no profile says anything: RDMA pins its buffers, whatever their size."""
-    if spec.gpu is None:
-        return DEFAULTS
-    needs: dict[str, object] = {"shm": spec.gpu.shm} if spec.gpu.shm is not None else {}
-    if spec.gpu.rdma:
+    """What holds where no profile says anything. RDMA pins its buffers, whatever their size."""
+    needs: dict[str, object] = spec.needs.model_dump(exclude_none=True)
+    if spec.gpu is not None and spec.gpu.shm is not None:
+        needs["shm"] = spec.gpu.shm
+    if spec.gpu is not None and spec.gpu.rdma:
         needs["ulimits"] = {**(DEFAULTS.ulimits or {}), "memlock": Ulimit(soft=-1, hard=-1)}
-    return DEFAULTS.model_copy(update=needs)
+    return DEFAULTS.model_copy(update=needs) if needs else DEFAULTS
 
 
 def access(spec: ImageSpec) -> GpuAccess | None:

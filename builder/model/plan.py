@@ -36,7 +36,7 @@ class SwitchedOff:
 class PackageRequest:
     name: str
     asked_by: str
-    """`image`, `python`, `gpu`, or `profile <name>`."""
+    """`image`, `python`, `gpu`, `jit`, or `profile <name>`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

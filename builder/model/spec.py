@@ -1,5 +1,6 @@
 """`images/<name>/image.yaml` as a type: what goes into an image and how it is started."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -47,10 +48,22 @@ class PythonSpec(Strict):
 
 class FileSpec(Strict):
     source: str
-    """Relative to the folder of image.yaml; a folder's contents land below `target`."""
+    """Relative to the folder of image.yaml; a folder's contents land below `target`. What several images
+    bring stands in one of them, and the others name it `../<image>/<path>`."""
     target: AbsolutePath
     executable: bool = False
     """Regular files get mode 0755 instead of 0644."""
+
+    def home(self, folder: Path) -> Path | None:
+        """The image's folder that `source` is in and may not leave; `None` where it names no place in one.
+
+        `folder` is that of image.yaml.
+        """
+        parts = Path(self.source).parts
+        beside = parts[:1] == ("..",) and len(parts) > 2
+        if Path(self.source).is_absolute() or ".." in (parts[1:] if beside else parts):
+            return None
+        return folder.parent / parts[1] if beside else folder
 
 
 class Healthcheck(Strict):
@@ -99,6 +112,19 @@ class GpuSpec(Strict):
     """Of `/dev/shm`, by which data loaders and NCCL talk; what a profile says wins."""
     rdma: bool = False
     """Talks to other machines by RDMA: brings its user space, its devices and memory that may be locked."""
+    required: bool = False
+    """The program ends where there is no GPU. A container that is verified has none: that it ends there is no
+    failure then, and what its tests say of the running program is not run."""
+
+
+class Needs(Strict):
+    """What the program can't do with less of. A profile's `run:` wins: it says what the platform grants."""
+
+    memory: Size | None = None
+    """Memory and swap together."""
+    pids: Annotated[int, Field(ge=1)] | None = None
+    """Processes and threads."""
+    cpus: Annotated[float, Field(gt=0)] | None = None
 
 
 def command_form(value: Any) -> Any:
@@ -125,6 +151,11 @@ class ImageSpec(Strict):
     state: Annotated[tuple[State, ...], BeforeValidator(as_tuple)] = ()
     gpu: GpuSpec | None = None
     """The GPU that the program needs; none by default."""
+    needs: Needs = Needs()
+    """More memory, processes or processors than the defaults."""
+    jit: bool = False
+    """The program compiles while it runs (torch.compile, Triton): brings a C++ compiler and Python's headers,
+    and keeps the headers and ptxas of torch's and Triton's wheels."""
     seccomp: str | None = None
     """A seccomp profile fitted to the program, relative to image.yaml; the engine's default one without."""
     stop_signal: Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$")] = "SIGTERM"

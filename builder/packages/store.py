@@ -74,6 +74,15 @@ class Writer:
         """Of what was written so far, hex."""
         return self._hash.hexdigest()
 
+    @contextmanager
+    def read_back(self) -> Iterator[BinaryIO]:
+        """What was written so far."""
+        with plain_errors(self._store.root, self._path):
+            self._file.flush()
+            file = self._path.open("rb")
+        with file:
+            yield file
+
     def write(self, data: bytes | bytearray | memoryview) -> int:
         with plain_errors(self._store.root, self._path):
             self._file.write(data)

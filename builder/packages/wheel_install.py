@@ -1,6 +1,8 @@
 """Installs one wheel with pypa's `installer`, into a blob of the store instead of folders.
 
 No temporary folder, no byte code and nothing of this machine: the same wheel gives the same entries anywhere.
+A library that searches others in the working directory is mended on its way, as scripts get their
+interpreter; RECORD is of what is written.
 Source: "Binary distribution format" and "Recording installed projects" of the Python packaging guide.
 """
 
@@ -11,7 +13,7 @@ import posixpath
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from configparser import Error as ConfigError
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -33,7 +35,7 @@ from builder.model.tree import NO_FACTS, Entry, Kind, Owner, Slice, parents
 from builder.packages.store import Store, Writer
 from builder.packages.unpacked import allowance
 from builder.rootfs.archive import name_problem
-from builder.rootfs.elf import facts, is_interesting
+from builder.rootfs.elf import Patch, facts, is_interesting, is_relative, without_relative
 
 CHUNK = 1 << 20
 HASHES = ("sha256", "sha384", "sha512")
@@ -58,19 +60,46 @@ def install_wheel(store: Store, path: Path, locked: LockedWheel, python: str) ->
     """The package, and the sha256 of the blob that its contents are slices of."""
     owner = Owner(kind="wheel", name=locked.name, version=locked.version)
     try:
-        with zipfile.ZipFile(path) as archive, store.writer() as writer:
+        with zipfile.ZipFile(path) as archive:
             _check_members(archive, locked.filename, allowance(path.stat().st_size))
             archive.filename = locked.filename
             source = _Source(archive)
             source.validate_record(validate_contents=False)
             _check_identity(source, locked)
-            tree = _Tree(writer, python, locked.filename)
-            install(source, tree, {"INSTALLER": b"temper\n"})
-            tree.check_folders()
+            try:
+                tree, blob = _laid_out(store, source, locked, python, {})
+            except _SearchesRelativeError as error:
+                tree, blob = _laid_out(store, source, locked, python, error.patches)
     except _MALFORMED as error:
         raise ArchiveError(f"{locked.filename}: is not a sound wheel: {_reason(error, locked)}") from None
-    entries = _entries(tree.files, store.blob(writer.sha256), owner)
-    return Package(owner=owner, entries=entries), writer.sha256
+    entries = _entries(tree.files, store.blob(blob), owner)
+    return Package(owner=owner, entries=entries), blob
+
+
+Patches = Mapping[str, tuple[Patch, ...]]
+"""Path in the image -> what of the file is overwritten."""
+
+
+class _SearchesRelativeError(Exception):
+    """Libraries that would be searched in the working directory: known once the wheel is laid out."""
+
+    def __init__(self, patches: Patches) -> None:
+        super().__init__()
+        self.patches = patches
+
+
+def _laid_out(
+    store: Store, source: "_Source", locked: LockedWheel, python: str, patches: Patches
+) -> tuple["_Tree", str]:
+    """And the sha256 of the blob. Raises `_SearchesRelativeError`, with nothing stored, where files have to
+    be mended that `patches` doesn't."""
+    with store.writer() as writer:
+        tree = _Tree(writer, python, locked.filename, patches)
+        install(source, tree, {"INSTALLER": b"temper\n"})
+        tree.check_folders()
+        with writer.read_back() as written:
+            tree.learn(written)
+    return tree, writer.sha256
 
 
 def _reason(error: Exception, locked: LockedWheel) -> str:
@@ -166,13 +195,15 @@ class _File:
     def __init__(self, mode: int, offset: int, size: int, sha256: str, *, interesting: bool) -> None:
         self.mode, self.offset, self.size, self.sha256 = mode, offset, size, sha256
         self.interesting = interesting
+        self.facts = NO_FACTS
 
 
 class _Tree(WheelDestination):
     """Lays the files out where Debian's Python looks for what its packages did not bring."""
 
-    def __init__(self, writer: Writer, python: str, wheel: str) -> None:
+    def __init__(self, writer: Writer, python: str, wheel: str, patches: Patches) -> None:
         self.files: dict[str, _File] = {}
+        self._patches = patches
         packages = f"usr/local/lib/python{python}/dist-packages"
         self._folders = {
             "purelib": packages,
@@ -209,6 +240,17 @@ class _Tree(WheelDestination):
         )
         self._write(scheme, record_file_path, rows, 0o644)
 
+    def learn(self, written: BinaryIO) -> None:
+        """The facts of every file, from what was written."""
+        wrong = {}
+        for path, file in self.files.items():
+            file.facts = facts(written, file.offset, file.size) if file.interesting else NO_FACTS
+            elf = file.facts.elf
+            if elf is not None and any(map(is_relative, (*elf.rpath, *elf.runpath))):
+                wrong[path] = without_relative(written, file.offset, file.size)
+        if wrong:
+            raise _SearchesRelativeError(wrong)
+
     def check_folders(self) -> None:
         for path in self.files:
             for parent in parents(path):
@@ -227,20 +269,28 @@ class _Tree(WheelDestination):
         interesting = is_interesting(chunk)
         digest = hashlib.sha256()
         while chunk:
-            digest.update(chunk)
-            self._writer.write(chunk)
+            mended = patched(chunk, self._writer.size - offset, self._patches.get(target, ()))
+            digest.update(mended)
+            self._writer.write(mended)
             chunk = stream.read(CHUNK)
         size = self._writer.size - offset
         self.files[target] = _File(mode, offset, size, digest.hexdigest(), interesting=interesting)
         return RecordEntry(path, Hash("sha256", _encoded(digest.digest())), size)
 
 
+def patched(chunk: bytes, at: int, patches: Iterable[Patch]) -> bytes:
+    """A piece of a file, which begins at `at`, with what of the patches falls into it."""
+    for place, data in patches:
+        first, last = max(place, at), min(place + len(data), at + len(chunk))
+        if first < last:
+            chunk = chunk[: first - at] + data[first - place : last - place] + chunk[last - at :]
+    return chunk
+
+
 def _entries(files: dict[str, _File], blob: Path, owner: Owner) -> tuple[Entry, ...]:
     folders = sorted({parent for path in files for parent in parents(path)})
     entries = [Entry(path=path, kind=Kind.DIRECTORY, mode=0o755, owner=owner) for path in folders]
-    with blob.open("rb") as probe:
-        for path, file in sorted(files.items()):
-            learnt = facts(probe, file.offset, file.size) if file.interesting else NO_FACTS
-            content = Slice(path=blob, offset=file.offset, size=file.size, sha256=file.sha256, facts=learnt)
-            entries.append(Entry(path=path, kind=Kind.FILE, mode=file.mode, content=content, owner=owner))
+    for path, file in sorted(files.items()):
+        content = Slice(path=blob, offset=file.offset, size=file.size, sha256=file.sha256, facts=file.facts)
+        entries.append(Entry(path=path, kind=Kind.FILE, mode=file.mode, content=content, owner=owner))
     return tuple(entries)

@@ -50,7 +50,8 @@ def facts(file: BinaryIO, start: int = 0, size: int | None = None) -> Facts:
 
 
 _PREFIX = 24 << 20
-_SEGMENT = 4 << 20
+_SEGMENT = 12 << 20
+"""libtorch_cpu's table of strings has 5 MB, somewhere in its last segment."""
 _KEPT = 64 << 20
 
 
@@ -58,7 +59,7 @@ def ranges(head: bytes, size: int) -> tuple[tuple[int, int], ...]:
     """Where `facts` will look in a file of `size` bytes that begins so, as far as its beginning tells.
 
     The dynamic section, and the beginnings of what is loaded: the string table lies there, near the front as
-    linkers write it, or in a segment of its own where a tool like patchelf moved it. Where the table of
+    linkers write it, or in one of the last segments where a tool like patchelf moved it. Where the table of
     segments itself was moved behind the rest, both ends of the file. Never more than 64 MiB; a file of no
     more than that is looked at whole.
     """
@@ -71,11 +72,11 @@ def ranges(head: bytes, size: int) -> tuple[tuple[int, int], ...]:
     except (_ElfError, struct.error):
         return ((0, _PREFIX), (size - (_KEPT - _PREFIX), size))
     found = [(0, _PREFIX)]
-    loaded = [segment for segment in segments if segment.kind == _LOAD]
+    loaded = [one for one in segments if one.kind == _LOAD and one.offset + one.size > _PREFIX]
     for segment in segments:
         if segment.kind in (_DYNAMIC, _INTERP):
             found += [(segment.offset, segment.offset + min(segment.size, _MAX_TABLE))]
-    found += [(segment.offset, segment.offset + _SEGMENT) for segment in (*loaded[:1], *loaded[-5:])]
+    found += [(one.offset, one.offset + min(one.size, _SEGMENT)) for one in reversed(loaded)]
     kept, left = [], _KEPT
     for start, end in found:
         if end - start <= left:
@@ -200,14 +201,49 @@ def _segment_data(file: _Window, segments: list[_Segment], kind: int) -> bytes:
 
 
 def _strings(file: _Window, segments: list[_Segment], tags: dict[int, int]) -> bytes:
-    """The dynamic string table: known by its address in memory, so through the segment loaded there."""
+    """The dynamic string table."""
     if _STRTAB not in tags:
         return b""
-    address, size = tags[_STRTAB], tags.get(_STRSZ, 0)
+    return file.read(_strings_at(segments, tags), tags.get(_STRSZ, 0))
+
+
+def _strings_at(segments: list[_Segment], tags: dict[int, int]) -> int:
+    """Known by its address in memory, so through the segment loaded there."""
+    address = tags[_STRTAB]
     for segment in segments:
         if segment.kind == _LOAD and segment.address <= address < segment.address + segment.size:
-            return file.read(segment.offset + address - segment.address, size)
+            return segment.offset + address - segment.address
     raise _ElfError
+
+
+def is_relative(folder: str) -> bool:
+    """Whether it means a folder below the working directory, whatever that is."""
+    return not folder.startswith(("/", "$ORIGIN", "${ORIGIN}"))
+
+
+Patch = tuple[int, bytes]
+"""Offset in the file, and what to write there."""
+
+
+def without_relative(file: BinaryIO, start: int, size: int) -> tuple[Patch, ...]:
+    """What to overwrite so that a sound ELF file searches libraries in no relative folder.
+
+    Its search paths are shortened where they stand: the loader ends one at a zero byte, and skips an empty
+    one.
+    """
+    window = _Window(file, start, size)
+    form, segments = _segments(window, window.head())
+    tags = [*form.tags(_segment_data(window, segments, _DYNAMIC))]
+    strings, patches = _strings(window, segments, dict(tags)), []
+    for tag, at in tags:
+        if tag not in (_RPATH, _RUNPATH):
+            continue
+        said = _string(strings, at)
+        kept = ":".join(folder for folder in said.split(":") if not is_relative(folder))
+        if kept != said:
+            place = _strings_at(segments, dict(tags)) + at
+            patches.append((place, kept.encode().ljust(len(said.encode()), b"\0")))
+    return tuple(patches)
 
 
 def _string(table: bytes, at: int) -> str:

@@ -24,9 +24,9 @@ def user_entries(folder: Path, files: tuple[FileSpec, ...], mtime: int) -> list[
     problems: list[str] = []
     entries: list[Entry] = []
     for spec in files:
-        source = folder / spec.source
-        if not source.resolve().is_relative_to(folder.resolve()):
-            problems.append(f"{source}: lies outside of {folder}; copy it into the image's folder")
+        source, home = folder / spec.source, spec.home(folder)
+        if home is None or not source.resolve().is_relative_to(home.resolve()):
+            problems.append(f"{source}: lies outside of {home or folder}; copy it into the image's folder")
         elif not source.exists():
             problems.append(f"{source}: not found; `files` needs it")
         else:

@@ -20,7 +20,7 @@ from builder.verify.seccomp.facts import probe_calls
 from builder.verify.seccomp.profile import widened
 from builder.verify.seccomp.tracer import Tracer
 from builder.verify.session import BUSYBOX, MOUNT
-from builder.verify.start import Running, Start, answers_alone, wait_until_ready
+from builder.verify.start import Running, Start, answers_alone, excused, wait_until_ready
 from builder.verify.state import state_mounts
 from builder.verify.subject import Subject, make_subject
 from builder.verify.suites import Suites, begun
@@ -59,6 +59,10 @@ class Case:
     @property
     def probed(self) -> RunContract:
         return probe_contract(self.contract)
+
+    @property
+    def needs_gpu(self) -> bool:
+        return self.plan.spec.gpu is not None and self.plan.spec.gpu.required
 
     @property
     def traced(self) -> tuple[str, ...]:
@@ -120,6 +124,8 @@ def look(case: Case, suites: Suites) -> LiveResult:
     """
     with case.started() as ran:
         start = wait_until_ready(ran.container, case.contract, case.plan.spec.healthcheck, tracer=case.traced)
+        if case.needs_gpu:
+            start = excused(start)
         if not start.over:
             live = suites.look(subject_of(case, ran), ran.container)
             if case.tracer:

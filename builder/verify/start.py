@@ -15,7 +15,7 @@ from builder.verify import proc
 from builder.verify.session import Opener, SessionLost, Shell
 
 READY_WITHIN = 60.0
-"""Seconds that a server gets to answer."""
+"""Seconds that a server gets to answer, unless its health check says that it takes longer."""
 SETTLE = 1.0
 """Seconds after which a program that says nothing of its readiness is taken for one that keeps running."""
 POLL = 0.05
@@ -61,7 +61,7 @@ def wait_until_ready(
     """Raises `EngineError` where the engine no longer answers, or can't run the probe shell."""
     clock = clock or Clock()
     waits = bool(health or contract.ports)
-    limit = READY_WITHIN if waits else SETTLE
+    limit = patience(health) if waits else SETTLE
     end, missing = clock.now() + limit, ""
     shell = Shell(container, tracer=tracer)
     try:
@@ -77,6 +77,10 @@ def wait_until_ready(
     if missing:
         return Start(check=check(Outcome.FAILED, f"not ready after {limit:g} s: {missing}"))
     return has_ended(container) or Start(check=check(Outcome.PASSED))
+
+
+def patience(health: Healthcheck | None) -> float:
+    return max(READY_WITHIN, float(health.start_period) if health is not None else 0.0)
 
 
 def has_ended(container: Running) -> Start | None:
@@ -116,7 +120,7 @@ def answers_alone(container: Running, health: Healthcheck | None, clock: Clock |
     to keep running, or to end with 0."""
     clock = clock or Clock()
     name = "seccomp: it starts and answers under its profile alone"
-    limit = READY_WITHIN if health else SETTLE
+    limit = patience(health) if health else SETTLE
     end, said = clock.now() + limit, ""
     while clock.now() < end:
         if over := has_ended(container):
@@ -138,6 +142,15 @@ def ended(code: int, logs: bytes) -> Start:
     last = last_lines(logs)
     reason = f"the image's program ended at once with exit code {code}"
     return Start(check=check(Outcome.FAILED, f"it ended with exit code {code}: {last}"), over=reason)
+
+
+def excused(start: Start) -> Start:
+    """Of a program that needs a GPU and was given none: that it ended says nothing of the image, nor does it
+    pass for a start. Its last words stay, for whoever reads whether they speak of the GPU."""
+    if start.check.outcome is not Outcome.FAILED or not start.over:
+        return start
+    reason = "the program needs a GPU, and a container that is verified has none"
+    return Start(check=check(Outcome.NOT_RUN, f"{reason}: {start.check.message}"), over=reason)
 
 
 def last_lines(logs: bytes) -> str:

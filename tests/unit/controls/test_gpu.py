@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from builder.controls.audit import audit_one
+from builder.controls.catalogue import BY_KEY
 from builder.controls.frame import Context
 from builder.controls.harden import harden
 from builder.model import gpu
@@ -15,6 +16,7 @@ from builder.model.tree import Entry
 from tests.unit.controls.mutants.gpu import COMPAT, soname
 from tests.unit.controls.mutants.gpu import gpu as with_gpu
 from tests.unit.controls.sound import (
+    SITE,
     contract,
     definition,
     elf,
@@ -149,3 +151,35 @@ def findings(key: str, *entries: Entry, **parameters: Any) -> list[str]:
     context = Context(plan=plan(), contract=contract(), definition=definition())
     result = audit_one(put(*entries)(image()), planned(key, **parameters), context)
     return [finding.message for finding in result.findings]
+
+
+PLUGIN = f"{SITE}/onnxruntime/capi/libonnxruntime_providers_tensorrt.so"
+
+
+def test_a_plug_in_that_can_not_be_loaded_goes_and_another_library_is_a_finding() -> None:
+    broken = put(elf(PLUGIN, "libnvinfer.so.10"), elf("app/libx.so", "libgone.so.1"))(image())
+    control = planned("elf-closure")
+    after = BY_KEY["elf-closure"].enforce(broken, control.parameters, Context())
+    assert PLUGIN not in after.rootfs
+    assert [one.path for one in audit_one(after, control, Context()).findings] == ["app/libx.so"]
+
+
+def test_a_plug_in_that_can_be_loaded_stays() -> None:
+    sound = put(elf(PLUGIN, "libnvinfer.so.10"), elf("usr/lib/libnvinfer.so.10"))(image())
+    assert BY_KEY["elf-closure"].enforce(sound, planned("elf-closure").parameters, Context()) is sound
+
+
+def test_who_opens_a_plug_in_has_loaded_its_neighbours() -> None:
+    folder = f"{SITE}/nvidia/cu13/lib"
+    both = put(elf(f"{folder}/libcufile_rdma.so.1", "libcufile.so.0"), elf(f"{folder}/libcufile.so.0"))(
+        image()
+    )
+    assert BY_KEY["elf-closure"].enforce(both, planned("elf-closure").parameters, Context()) is both
+    assert (
+        findings(
+            "elf-closure",
+            both.rootfs[f"{folder}/libcufile_rdma.so.1"],
+            both.rootfs[f"{folder}/libcufile.so.0"],
+        )
+        == []
+    )

@@ -17,6 +17,8 @@ from builder.packages import wheel_install
 from builder.packages.store import Store
 from builder.packages.unpack import unpack
 from builder.packages.wheel import unpack_wheel
+from builder.packages.wheel_install import patched
+from tests.unit.rootfs.test_elf import elf
 
 NAME = "hello-1.0-py3-none-any.whl"
 INFO = "hello-1.0.dist-info"
@@ -288,3 +290,34 @@ def test_nothing_is_left_of_a_refused_wheel(store: Store) -> None:
     refusal(store, wheel({"../x": b""}))
     assert list((store.root / "temp").iterdir()) == []
     assert list((store.root / "records").iterdir()) == []
+
+
+def test_no_library_is_searched_in_the_working_directory(store: Store) -> None:
+    """As NVIDIA's cusparselt has it: RUNPATH `$ORIGIN:.`."""
+    library = elf()
+    files = {"hello/one.so": library, "hello/other.so": elf(tags={}), **METADATA}
+    found = installed(store, wheel(files))
+    mended = found[f"{SITE}/hello/one.so"]
+    assert mended.content is not None
+    assert mended.content.facts.elf is not None
+    assert mended.content.facts.elf.runpath == ("$ORIGIN", "/opt/lib")
+    data = text(mended)
+    assert len(data) == len(library)
+    assert [at for at, byte in enumerate(data) if byte != library[at]] == [*range(549, 558)]
+    assert text(found[f"{SITE}/hello/other.so"]) == files["hello/other.so"]
+    rows = {row[0]: row for row in csv.reader(text(found[f"{SITE}/{INFO}/RECORD"]).decode().splitlines())}
+    assert rows["hello/one.so"] == ["hello/one.so", encoded(data), str(len(data))]
+
+
+def test_nothing_is_left_of_the_first_try(store: Store) -> None:
+    before = {*store.blob("0" * 64).parent.iterdir()}
+    data = wheel({"hello/one.so": elf(), **METADATA})
+    installed(store, data)
+    assert len({*store.blob("0" * 64).parent.iterdir()} - before) == 2  # the wheel, and what it holds
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_a_patch_may_lie_across_pieces(size: int) -> None:
+    data, patches = bytes(range(50)), ((5, b"abcdef"), (40, b"xyz"))
+    pieces = [patched(data[at : at + size], at, patches) for at in range(0, 50, size)]
+    assert b"".join(pieces) == data[:5] + b"abcdef" + data[11:40] + b"xyz" + data[43:]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model.tree import NO_FACTS, Elf, Facts
-from builder.rootfs.elf import facts, is_interesting, ranges
+from builder.rootfs.elf import facts, is_interesting, is_relative, ranges, without_relative
 
 REAL = [Path(sys.executable).resolve(), *Path(sysconfig.get_paths()["stdlib"], "lib-dynload").glob("*.so")][
     :12
@@ -99,6 +99,41 @@ def test_an_executable_stack_is_seen() -> None:
     assert found.executable_stack
 
 
+@pytest.mark.parametrize("wide", [True, False])
+def test_relative_folders_are_taken_out_where_they_stand(wide: bool) -> None:
+    data = elf(wide=wide)
+    patches = without_relative(io.BytesIO(data), 0, len(data))
+    assert patches == ((512 + 29, b"$ORIGIN:/opt/lib\0"),)
+    at, text = patches[0]
+    mended = facts_of(data[:at] + text + data[at + len(text) :]).elf
+    assert mended is not None
+    assert (mended.runpath, mended.needed, mended.soname) == (
+        ("$ORIGIN", "/opt/lib"),
+        ("libc.so.6",),
+        "self.so",
+    )
+
+
+def test_absolute_folders_need_nothing() -> None:
+    data = elf(tags={1: 1, 5: 0x1000 + 512, 10: len(STRINGS)})
+    assert without_relative(io.BytesIO(data), 0, len(data)) == ()
+
+
+@pytest.mark.parametrize(
+    ("folder", "relative"),
+    [
+        ("/opt", False),
+        ("$ORIGIN/../lib", False),
+        ("${ORIGIN}", False),
+        (".", True),
+        ("", True),
+        ("lib", True),
+    ],
+)
+def test_what_is_relative(folder: str, relative: bool) -> None:
+    assert is_relative(folder) is relative
+
+
 def test_other_machines_go_by_their_number() -> None:
     found = facts_of(elf(machine=243)).elf
     assert found is not None
@@ -176,4 +211,19 @@ def test_ranges_that_touch_are_one() -> None:
     struct.pack_into("<Q", head, 32, 64)
     struct.pack_into("<HH", head, 54, 56, 1)
     struct.pack_into("<IIQQQQQQ", head, 64, 1, 5, 23 << 20, 0, 0, 8 << 20, 8 << 20, 4096)
-    assert ranges(bytes(head), size) == ((0, 27 << 20),)
+    assert ranges(bytes(head), size) == ((0, 31 << 20),)
+
+
+def test_a_large_table_of_strings_in_the_last_segment_is_kept() -> None:
+    """As in libtorch_cpu.so of PyTorch 2.13: 5.2 MB of names, 0.5 MB behind the beginning of the segment."""
+    segments = [(0, 16 << 20), (16 << 20, 267 << 20), (283 << 20, 42 << 20), (325 << 20, 3 << 20)]
+    segments.append((412 << 20, 6 << 20))
+    head = bytearray(1024)
+    head[:20] = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, 62)
+    struct.pack_into("<Q", head, 32, 64)
+    struct.pack_into("<HH", head, 54, 56, len(segments))
+    for number, (offset, size) in enumerate(segments):
+        struct.pack_into("<IIQQQQQQ", head, 64 + 56 * number, 1, 5, offset, 0, 0, size, size, 4096)
+    kept = ranges(bytes(head), 418 << 20)
+    assert any(start <= 412 << 20 and end == 418 << 20 for start, end in kept)
+    assert sum(end - start for start, end in kept) <= 64 << 20

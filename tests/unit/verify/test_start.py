@@ -9,7 +9,7 @@ from builder.errors import EngineError
 from builder.model.contract import RunContract
 from builder.model.report import Outcome
 from builder.model.spec import Healthcheck
-from builder.verify.start import Clock, wait_until_ready
+from builder.verify.start import Clock, excused, wait_until_ready
 from tests.unit.verify.test_session import FakeContainer, FakeSession, Frames, framed
 
 NAME = "start: the container runs under its contract"
@@ -115,6 +115,28 @@ def test_a_health_check_that_never_passes_is_quoted() -> None:
     container = Container([RUNNING], lambda _, token: framed(token, stderr=b"Traceback\nrefused\n", code=1))
     message = "not ready after 60 s: the health check ends with 1: refused"
     assert wait(container, health=HEALTH) == ("failed", message, "")
+
+
+def test_a_server_that_says_so_gets_more_time() -> None:
+    container = Container([RUNNING], lambda _, token: framed(token, stderr=b"loading\n", code=1))
+    slow = HEALTH.model_copy(update={"start_period": 600})
+    assert wait(container, health=slow)[1] == "not ready after 600 s: the health check ends with 1: loading"
+
+
+def test_a_program_without_its_gpu_has_neither_failed_nor_passed() -> None:
+    container = Container([{"Running": False, "ExitCode": 1}], log=b"no GPU\n")
+    found = excused(wait_until_ready(container, contract(8000), None, FakeClock()))
+    over = "the program needs a GPU, and a container that is verified has none"
+    assert found.check.outcome is Outcome.NOT_RUN
+    assert found.check.message == f"{over}: it ended with exit code 1: no GPU"
+    assert found.over == over
+
+
+def test_only_an_end_is_excused() -> None:
+    container = Container([RUNNING], lambda _, token: framed(token, LISTENS))
+    for ports in ((8000,), (8001,)):
+        found = wait_until_ready(container, contract(*ports), None, FakeClock())
+        assert excused(found) == found
 
 
 def test_an_end_between_two_looks_is_an_end() -> None:

@@ -1,13 +1,14 @@
 """The models in the folder: found, loaded once at the start, and run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
 
 from server.errors import BadRequestError, InferenceError, ModelError, OutOfTimeError, UnknownModelError
+from server.providers import check_in_use, usable
 from server.settings import Settings, cpu_limit
 from server.tensors import ONNX_TYPES, Array
 
@@ -111,7 +112,7 @@ def _file_of(entry: Path) -> tuple[str, Path] | None:
 def load_models(settings: Settings) -> Models:
     """Raises `ModelError` with one line for every model that can't be served."""
     ort.disable_telemetry_events()
-    _check_providers(settings.providers)
+    settings = replace(settings, providers=usable(settings.providers))
     models, problems = {}, []
     for name, (version, path) in find_files(settings.models).items():
         try:
@@ -123,18 +124,12 @@ def load_models(settings: Settings) -> Models:
     return Models(models)
 
 
-def _check_providers(wanted: tuple[str, ...]) -> None:
-    available = ort.get_available_providers()
-    missing = [name for name in wanted if name not in available]
-    if missing:
-        raise ModelError(f"ONNX_PROVIDERS: no {', '.join(missing)} here; there is {', '.join(available)}")
-
-
 def _load(name: str, version: str, path: Path, settings: Settings) -> Model:
     try:
         session = ort.InferenceSession(path, _session_options(settings), providers=list(settings.providers))
     except Exception as error:  # as in Model.run
         raise ModelError(f"{path}: not a model that can be served: {str(error).strip()}") from None
+    check_in_use(session, settings.providers, path)
     return Model(
         name=name,
         version=version,

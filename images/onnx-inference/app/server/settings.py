@@ -67,7 +67,7 @@ class Settings:
     grace: float = 20.0
     """Seconds for running requests to end after SIGTERM."""
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
-    """Of onnxruntime, the preferred one first."""
+    """Of onnxruntime, the preferred one first. A model runs on none but these."""
 
 
 VARIABLES: dict[str, tuple[str, Any]] = {
