@@ -114,9 +114,9 @@ def gpu_rows(
 
 
 def suites_of(plan: Plan) -> tuple[Path, ...]:
-    """Those that every image has to pass, and the image's own."""
-    own = plan.folder / "tests"
-    return (resources.suites_folder(), *([own] if any(own.glob("test_*.py")) else []))
+    """Those that every image has to pass, the image's own, and its variant's."""
+    folders = [plan.folder / "tests", *([plan.folder / f"tests-{plan.variant}"] if plan.variant else [])]
+    return (resources.suites_folder(), *(folder for folder in folders if any(folder.glob("test_*.py"))))
 
 
 def record(

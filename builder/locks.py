@@ -11,7 +11,7 @@ from pathlib import Path
 
 from builder.config.plan import lock_profile
 from builder.config.problems import shown
-from builder.controls.closure import NVIDIA_DRIVER, folders_of, is_plugin
+from builder.controls.closure import gaps, is_plugin
 from builder.errors import ArchiveError, GoneError, LockError, NetworkError, StoreError
 from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
 from builder.model.package import Package
@@ -29,7 +29,7 @@ from builder.packages.lock import (
 )
 from builder.packages.store import Store
 from builder.packages.unpack import unpack
-from builder.rootfs.closure import MACHINES, missing
+from builder.rootfs.closure import MACHINES
 from builder.rootfs.merge import merge
 from builder.rootfs.sonames import packages_of
 from builder.workplace import Workplace, host_platform
@@ -101,12 +101,7 @@ def lacking_libraries(place: Workplace, plan: Plan, lock: Lock) -> dict[str, str
     place.progress.stage("looking for libraries that the wheels need")
     tree = merge(unpack(place.store, section, python_of(plan)), lock.date)
     found: dict[str, str] = {}
-    for gap in missing(
-        tree,
-        machine=MACHINES[platform],
-        library_path=folders_of(plan.spec.env.get("LD_LIBRARY_PATH")),
-        brought_by_host=NVIDIA_DRIVER,
-    ):
+    for gap in gaps(tree, machine=MACHINES[platform], library_path=plan.spec.env.get("LD_LIBRARY_PATH")):
         owner = tree[gap.path].owner
         if owner.kind == "wheel" and gap.soname.startswith("lib") and not is_plugin(gap.path):
             found.setdefault(gap.soname, owner.name)

@@ -15,8 +15,9 @@ from builder.model.base import Strict
 from builder.model.image import Image
 from builder.model.report import Finding, Severity
 from builder.model.spec import Strings
-from builder.model.tree import Entry
+from builder.model.tree import Entry, Rootfs
 from builder.rootfs.closure import MACHINES, Missing, missing, missing_interpreters
+from builder.rootfs.imported import lacking_after_imports
 from builder.rootfs.sonames import packages_of
 
 NVIDIA_DRIVER = (
@@ -40,8 +41,23 @@ def is_plugin(path: str) -> bool:
     return _PLUGIN.match(path.rpartition("/")[2]) is not None
 
 
-def folders_of(library_path: str | None) -> tuple[str, ...]:
-    return tuple(folder for folder in (library_path or "").split(":") if folder)
+def gaps(
+    rootfs: Rootfs,
+    *,
+    machine: str | None,
+    library_path: str | None,
+    brought_by_host: Iterable[str] = NVIDIA_DRIVER,
+) -> Iterator[Missing]:
+    """Every library that is not found, neither by the loader nor because somebody has loaded it before.
+
+    `library_path` is LD_LIBRARY_PATH as it is set.
+    """
+    folders = tuple(folder for folder in (library_path or "").split(":") if folder)
+    found = missing(rootfs, machine=machine, library_path=folders, brought_by_host=brought_by_host)
+    for gap in lacking_after_imports(rootfs, found):
+        beside = f"{gap.path.rpartition('/')[0]}/{gap.soname}"
+        if not (is_plugin(gap.path) and beside in rootfs):
+            yield gap
 
 
 class ClosureParameters(Strict):
@@ -65,15 +81,12 @@ class ElfClosure(Control[ClosureParameters]):
     parameters = ClosureParameters
 
     def _gaps(self, image: Image, parameters: ClosureParameters) -> Iterator[Missing]:
-        for gap in missing(
+        return gaps(
             image.rootfs,
             machine=MACHINES.get(image.config.platform),
-            library_path=folders_of(image.config.env_value("LD_LIBRARY_PATH")),
+            library_path=image.config.env_value("LD_LIBRARY_PATH"),
             brought_by_host=parameters.brought_by_host,
-        ):
-            beside = f"{gap.path.rpartition('/')[0]}/{gap.soname}"
-            if not (is_plugin(gap.path) and beside in image.rootfs):
-                yield gap
+        )
 
     def enforce(self, image: Image, parameters: ClosureParameters, context: Context) -> Image:
         """A plug-in that can't be loaded goes; everything else is for a person to decide."""

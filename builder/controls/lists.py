@@ -91,10 +91,12 @@ REMOTE_ACCESS_PORTS = {
 COMPILERS = (
     family("compiles programs", "c++ c89 c99 cc cc1 cc1plus clang clang++ cpp f951 g++ gcc gccgo gfortran"),
     family("compiles programs", "cicc fatbinary ghc gnat go gofmt hipcc icpx icx javac kotlinc nvcc nvlink"),
-    family("compiles programs", "ocamlopt opt llc lto1 ptxas rustc swiftc tcc tileiras zig"),
+    family("compiles programs", "ocamlopt opt llc lto1 ptxas ptxas-blackwell rustc swiftc tcc tileiras zig"),
+    family("generates programs", "protoc"),
     family("assembles or links programs", "as collect2 gold ld ld.bfd ld.gold ld.lld ld64.lld lld"),
     family("assembles or links programs", "lto-wrapper mold nasm yasm"),
     family("takes programs apart", "addr2line ar dwp elfedit nm objcopy objdump ranlib readelf strip"),
+    family("takes programs apart", "cuobjdump nvdisasm"),
     family("builds software", "autoconf automake bison cmake flex gmake libtool m4 make meson ninja scons"),
 )
 """By the plain name: `gcc`, not `x86_64-linux-gnu-gcc-14`."""
@@ -184,16 +186,23 @@ PRUNED_SUFFIXES = {
 PYTHON_PACKAGES = ("dist-packages/", "site-packages/")
 PRUNED_IN_WHEELS = {
     ".a": "is a static library, for linkers",
+    ".bc": "is code for compilers to go on with",
     ".cmake": "is for compilers",
     ".cuh": "is a header, for compilers",
+    ".exe": "is for Windows",
     ".h": "is a header, for compilers",
     ".hh": "is a header, for compilers",
     ".hpp": "is a header, for compilers",
     ".hxx": "is a header, for compilers",
     ".pc": "is for compilers",
     ".pxd": "is a header, for compilers",
+    ".pxi": "is a header, for compilers",
 }
 """What wheels carry for those who build on top of them. Type stubs stay: some packages read their own."""
+PRUNED_WHEEL_FOLDERS = {
+    "triton/backends/nvidia/lib/cupti": "is for Triton's profiler, and of CUDA 12",
+}
+"""Below Python's packages -> why nothing in it is missed."""
 PRUNED_WHEEL_FOLDER = "tests"
 """Inside a package; one that is called so by itself is somebody's own."""
 
@@ -204,12 +213,14 @@ PLUGINS = {
     "libcusolverMg.so*": "cuSOLVER on several GPUs",
     "libonnxruntime_providers_nv_tensorrt_rtx.so": "onnxruntime by TensorRT for RTX",
     "libonnxruntime_providers_tensorrt.so": "onnxruntime by TensorRT",
+    "libtorchcodec_*.so": "torchcodec by a version of FFmpeg",
     "nvshmem_bootstrap_mpi.so*": "NVSHMEM started by MPI",
     "nvshmem_bootstrap_pmix.so*": "NVSHMEM started by PMIx",
     "nvshmem_bootstrap_shmem.so*": "NVSHMEM started by OpenSHMEM",
     "nvshmem_transport_ib*.so*": "NVSHMEM over RDMA",
     "nvshmem_transport_libfabric.so*": "NVSHMEM over libfabric",
     "nvshmem_transport_ucx.so*": "NVSHMEM over UCX",
+    "tbbpool.*.so": "numba's threads by TBB",
 }
 """Pattern of a file's name -> what it is for. Libraries that others open by name where all is there that they
 stand on, and do without otherwise. Who opens one has loaded its neighbours. One that lacks more is only

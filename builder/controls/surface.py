@@ -22,6 +22,7 @@ from builder.controls.lists import (
     PRUNED_PATHS,
     PRUNED_SUFFIXES,
     PRUNED_WHEEL_FOLDER,
+    PRUNED_WHEEL_FOLDERS,
     PYTHON_INSTALLERS,
     PYTHON_PACKAGES,
     SHELL_PROGRAMS,
@@ -36,6 +37,7 @@ from builder.model.image import Image
 from builder.model.report import Finding, Severity
 from builder.model.spec import Strings
 from builder.model.tree import Entry, Kind, Rootfs
+from builder.rootfs.merge import BUILD_SCRIPTS
 
 
 class NoShell(NoPrograms):
@@ -269,13 +271,16 @@ def read_while_running(context: Context) -> tuple[str, ...]:
 def useless_in_wheel(folder: str, name: str, entry: Entry, read: tuple[str, ...] = ()) -> str | None:
     """What a package brings for compilers and for its own developers, but for the folders that are `read`."""
     package = below_packages(folder)
-    if package is None or package.startswith(read):
+    if package is None:
         return None
     if entry.kind is Kind.DIRECTORY:
-        return "is a package's tests of itself" if package and name == PRUNED_WHEEL_FOLDER else None
-    if name.endswith(WHEEL_SUFFIXES):
-        return next(why for suffix, why in PRUNED_IN_WHEELS.items() if name.endswith(suffix))
-    return None
+        tests = "is a package's tests of itself" if package and name == PRUNED_WHEEL_FOLDER else None
+        return PRUNED_WHEEL_FOLDERS.get(f"{package}{name}", tests)
+    if not package and name in BUILD_SCRIPTS:
+        return "builds or tests a package, and was packed by mistake"
+    if not name.endswith(WHEEL_SUFFIXES) or package.startswith(read):
+        return None
+    return next(why for suffix, why in PRUNED_IN_WHEELS.items() if name.endswith(suffix))
 
 
 def useless(folder: str, name: str, entry: Entry) -> str | None:

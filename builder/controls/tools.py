@@ -22,6 +22,7 @@ from builder.controls.programs import find, is_program
 from builder.controls.references import cidg, cis, docker_stig, gpos, nist, srg, trivy
 from builder.controls.survey import Placed, survey
 from builder.controls.unwanted import Allowed, NoPrograms
+from builder.model import jit
 from builder.model.image import Image
 from builder.model.report import Finding, Severity
 from builder.model.tree import Entry, Kind
@@ -70,6 +71,11 @@ KINDS = {name: family.what for family in COMPILERS for name in family.names}
 C_COMPILERS = ("cc", "gcc", "clang")
 
 
+def is_of_no_use(path: str) -> bool:
+    """Whether it is a wheel's, where nobody looks who compiles while running: PyTorch brings protoc, say."""
+    return "-packages/" in path and not any(f"-packages/{folder}/" in path for folder in jit.READS.values())
+
+
 class NoCompilers(Control[CompilerParameters]):
     key = "no-compilers"
     title = "No compiler, linker or header is there, or all that compiling at run time needs"
@@ -86,14 +92,15 @@ class NoCompilers(Control[CompilerParameters]):
     parameters = CompilerParameters
 
     def enforce(self, image: Image, parameters: CompilerParameters, context: Context) -> Image:
-        if self._is_needed(parameters, context):
-            return image
+        needed = self._is_needed(parameters, context)
 
         def removed(entry: Entry) -> Entry | None:
+            if needed and not is_of_no_use(entry.path):
+                return entry
             return None if self._what(entry, parameters) else entry
 
         image = mend(image, removed)
-        return without(image, [path for path in HEADERS if self._headers(image, path)])
+        return image if needed else without(image, [path for path in HEADERS if self._headers(image, path)])
 
     def _is_needed(self, parameters: CompilerParameters, context: Context) -> bool:
         return parameters.jit or (context.plan is not None and context.plan.spec.jit)

@@ -79,7 +79,11 @@ class Plan:
             "platforms": sorted(self.spec.platforms),
             "python": None
             if python is None
-            else {"version": python.version, "requirements": sorted(python.requirements)},
+            else {
+                "version": python.version,
+                "requirements": sorted(python.requirements),
+                **({"without": sorted(python.without)} if python.without else {}),
+            },
         }
 
 

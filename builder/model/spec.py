@@ -31,6 +31,8 @@ EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 SecretFile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$")]
 """A key of a Secret of Kubernetes, and no way up."""
+Distribution = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+"""A project of the package index, by name alone."""
 
 Platform = Literal["linux/amd64", "linux/arm64"]
 PLATFORMS: tuple[Platform, ...] = ("linux/amd64", "linux/arm64")
@@ -41,6 +43,9 @@ class PythonSpec(Strict):
     """Major and minor, quoted in YAML: `"3.13"`."""
     requirements: Strings = ()
     """PEP 508 requirements, resolved and hash-locked for the image's Python and platform, wheels only."""
+    without: Annotated[tuple[Distribution, ...], BeforeValidator(as_tuple)] = ()
+    """Projects that don't come along, by name, though a requirement asks for them: what the program does
+    without, or what has no sound wheel."""
     bytecode: bool = False
     """Brings every module's byte code along: starts are faster, the image is larger. Compiled in a sandbox by
     the image's own Python; the bytes depend on the sources and that Python alone."""

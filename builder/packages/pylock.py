@@ -7,8 +7,10 @@ Source: PEP 751 (pylock.toml); uv's reference for `uv pip compile`.
 import os
 import re
 import sys
+import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -71,8 +73,10 @@ class UnsolvableError(Exception):
         self.reason = reason
 
 
-def resolve(requirements: Iterable[str], target: Target, *, alone: bool = False) -> tuple[IndexedWheel, ...]:
-    """The wheels that meet the requirements, with their dependencies unless `alone`.
+def resolve(
+    requirements: Iterable[str], target: Target, *, alone: bool = False, without: Sequence[str] = ()
+) -> tuple[IndexedWheel, ...]:
+    """The wheels that meet the requirements, with their dependencies unless `alone`, but for those `without`.
 
     Raises `UnsolvableError`, `NetworkError` where the index can't be read, `ToolError` where uv fails.
     """
@@ -85,12 +89,25 @@ def resolve(requirements: Iterable[str], target: Target, *, alone: bool = False)
     command += ["--python", sys.executable]  # else uv looks for the image's version, on the network too
     stdin = "".join(f"{requirement}\n" for requirement in sorted(requirements)).encode()
     environment = uv_environment(os.environ)
-    done = process.run(command, env=environment, stdin=stdin, check=False)
+    with _excluded(without) as words:
+        done = process.run([*command, *words], env=environment, stdin=stdin, check=False)
     if done.returncode != 0:
         _fail(done.stderr.decode(errors="replace"))
     packages = tomllib.loads(done.stdout.decode()).get("packages", [])
     users = _credentials(environment)
     return tuple(wheel for package in packages for wheel in _wheels(package, users))
+
+
+@contextmanager
+def _excluded(names: Sequence[str]) -> Iterator[list[str]]:
+    """uv takes them out of a file only."""
+    if not names:
+        yield []
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="temper-without-", suffix=".txt") as file:
+        file.writelines(f"{name}\n" for name in names)
+        file.flush()
+        yield ["--excludes", file.name]
 
 
 def _credentials(environment: Mapping[str, str]) -> dict[str, str]:

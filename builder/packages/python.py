@@ -35,7 +35,7 @@ def lock_wheels(python: PythonSpec, platform: str, glibc: str) -> tuple[LockedWh
         return ()
     target = Target(python=python.version, platform=platform, glibc=glibc)
     try:
-        offered = resolve(python.requirements, target)
+        offered = resolve(python.requirements, target, without=python.without)
     except UnsolvableError as error:
         raise InputError(_in_plain_words(_because(error), python.requirements, target)) from None
     chosen = _best_wheels(offered, target)

@@ -10,6 +10,9 @@ from builder.model.tree import Entry, Kind, Owner, Rootfs, parents
 MERGED_USR = ("bin", "sbin", "lib", "lib64")
 """Top-level names that are links into usr/ on every supported base (Debian's usrmerge)."""
 
+BUILD_SCRIPTS = ("build_backend.py", "conftest.py", "noxfile.py", "setup.py")
+"""Beside packages of Python by mistake: they build or test a project, and several wheels bring one each."""
+
 LAYOUT = Owner(kind="temper", name="layout")
 
 
@@ -17,8 +20,8 @@ def merge(packages: Iterable[Package], mtime: int) -> Rootfs:
     """The packages' entries as one tree, in the order of the packages' names.
 
     Directories may be shared, a file only where one package declares `Replaces` on the other (Debian
-    policy 7.6) or both bring the same. Raises `ArchiveError` naming both owners otherwise, and for an
-    entry that would land behind another package's symlink.
+    policy 7.6) or both bring the same; of two wheels' build scripts the first stays. Raises `ArchiveError`
+    naming both owners otherwise, and for an entry that would land behind another package's symlink.
     """
     ordered = sorted(packages, key=lambda package: package.owner.name)
     replaces = {package.owner.name: replaced_names(package.control) for package in ordered}
@@ -46,10 +49,15 @@ def place(merged: dict[str, Entry], entry: Entry, replaces: dict[str, frozenset[
             merged[entry.path] = entry
     elif there.owner.name in replaces.get(entry.owner.name, ()):
         merged[entry.path] = entry
-    elif not same(there, entry):
+    elif not (same(there, entry) or is_build_script(entry)):
         raise ArchiveError(
             f"{entry.path}: both {there.owner} and {entry.owner} bring it, and neither replaces the other"
         )
+
+
+def is_build_script(entry: Entry) -> bool:
+    folder, _, name = entry.path.rpartition("/")
+    return entry.owner.kind == "wheel" and name in BUILD_SCRIPTS and folder.endswith("/dist-packages")
 
 
 def same(one: Entry, other: Entry) -> bool:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 PACKAGE_MANAGERS = ["apt", "apt-get", "dpkg", "rpm", "dnf", "apk", "pip", "pip3", "uv", "conda", "npm", "gem"]
-PYTHON_INSTALLERS = ["pip", "ensurepip", "setuptools"]
+PYTHON_INSTALLERS = ["pip", "ensurepip", "uv", "conda"]
 COMPILED = ["bz2", "ctypes", "decimal", "hashlib", "lzma", "socket", "sqlite3", "ssl", "uuid", "zlib"]
 FLAGS = ["safe_path", "no_user_site", "dont_write_bytecode"]
 

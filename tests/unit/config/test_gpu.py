@@ -10,7 +10,7 @@ import yaml
 from builder.model import gpu
 from builder.model.plan import Plan
 from builder.model.profile import DEFAULTS, Ulimit
-from builder.model.spec import ImageSpec
+from builder.model.spec import ImageSpec, Needs
 from builder.show import plan_text
 from tests.unit.config.cases import plan
 from tests.unit.render.contracts import contract_of
@@ -103,8 +103,8 @@ def test_rdma_brings_its_user_space(base: str, library: str) -> None:
     assert gpu.packages(one) == ("ibverbs-providers", "libibverbs1", library)
 
 
-def planned(tmp_path: Path, asked: dict[str, Any], profile: str = "") -> Plan:
-    text = {"description": "x", "base": "debian/trixie", "entrypoint": ["a"], "gpu": asked}
+def planned(tmp_path: Path, asked: dict[str, Any], profile: str = "", **more: Any) -> Plan:
+    text = {"description": "x", "base": "debian/trixie", "entrypoint": ["a"], "gpu": asked, **more}
     (tmp_path / "images/app").mkdir(parents=True)
     (tmp_path / "images/app/image.yaml").write_text(yaml.safe_dump(text))
     (tmp_path / "profiles").mkdir()
@@ -128,6 +128,23 @@ def test_shared_memory_is_what_the_image_needs_unless_a_profile_says_it(tmp_path
     assert planned(tmp_path / "a", {"vendor": "nvidia", "shm": "8g"}).run.shm == "8g"
     made = planned(tmp_path / "b", {"vendor": "nvidia", "shm": "8g"}, "run: {shm: 2g}\n")
     assert made.run.shm == "2g"
+
+
+def test_what_the_program_needs_holds_until_a_profile_says_otherwise(tmp_path: Path) -> None:
+    plain = ImageSpec(description="x", base="debian/trixie", entrypoint=("x",))
+    needy = plain.model_copy(update={"needs": Needs(memory="4g", cpus=2.0)})
+    assert gpu.run_defaults(plain) is DEFAULTS
+    found = gpu.run_defaults(needy)
+    assert (found.memory, found.cpus, found.pids) == ("4g", 2.0, DEFAULTS.pids)
+    made = planned(tmp_path, {"vendor": "nvidia"}, "run: {memory: 1g}\n", needs={"memory": "4g", "cpus": 3})
+    assert (made.run.memory, made.run.cpus) == ("1g", 3)
+
+
+def test_who_compiles_while_running_brings_a_compiler(tmp_path: Path) -> None:
+    made = planned(tmp_path, {"vendor": "nvidia"}, jit=True, python={"version": "3.13"})
+    asked = {item.name for item in made.packages if item.asked_by == "jit"}
+    assert asked == {"g++", "libpython3.13-dev"}
+    assert "compiles while it runs" in plan_text(replace(made, controls=()))
 
 
 def test_the_plan_tells_of_the_gpu(tmp_path: Path) -> None:

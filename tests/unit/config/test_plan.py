@@ -1,4 +1,5 @@
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from builder.config.workspace import Workspace
 from builder.errors import InputError
 from builder.model.plan import PackageRequest, SwitchedOff
 from builder.model.profile import DEFAULTS, Device, Ulimit, Waiver
+from builder.model.spec import PythonSpec
 from tests.unit.config.cases import CATALOGUE, SOUND, TODAY, Account, Limit, Ownership, plan
 
 
@@ -194,3 +196,13 @@ def test_link_out_of_the_images_folder_is_refused(team: Path, monkeypatch: pytes
         plan(team)
     said = "'config' is a link out of the image's folder; put the file itself there"
     assert str(caught.value) == f"images/app/image.yaml:5: files[0].source: {said}"
+
+
+def test_a_lock_without_exclusions_is_what_it_was_before_there_were_any() -> None:
+    made = plan(SOUND)
+    python = PythonSpec(version="3.13", requirements=("b", "a"))
+    plain = replace(made, spec=made.spec.model_copy(update={"python": python}))
+    assert plain.lock_inputs()["python"] == {"version": "3.13", "requirements": ["a", "b"]}
+    spec = plain.spec.model_copy(update={"python": python.model_copy(update={"without": ("d", "c")})})
+    excluding = replace(plain, spec=spec).lock_inputs()["python"]
+    assert excluding == {"version": "3.13", "requirements": ["a", "b"], "without": ["c", "d"]}

@@ -106,6 +106,23 @@ def test_the_same_wheel_is_the_same_layer_in_two_images(image: Image) -> None:
     assert one["python-torch"] == other["python-torch"]
 
 
+def test_what_only_compiling_reads_is_not_in_a_wheel_s_own_layer() -> None:
+    """So that an image with it and one without share the rest, which is a gigabyte."""
+    wheel_of = Owner(kind="wheel", name="torch", version="1")
+    paths = ("torch/include/ATen.h", "torch-1.dist-info/RECORD", "torch-1.dist-info/METADATA")
+    header, record, metadata = (
+        Entry(path=f"{PACKAGES}/{path}", kind=Kind.FILE, mode=0o644, owner=wheel_of) for path in paths
+    )
+    compiling = Rootfs().with_entries([*wheel("torch", BIG), header, record.replace(mtime=1), metadata])
+    running = Rootfs().with_entries([*wheel("torch", BIG), record, metadata])
+    one, other = keys(compiling), keys(running)
+    assert one["python-torch"] == other["python-torch"]
+    assert one["python-jit"] != other["python-jit"]
+    layers = {layer.name: layer.rootfs for layer in split(compiling)}
+    assert {header.path, record.path} <= layers["python-jit"].keys()
+    assert metadata.path in layers["python-torch"]
+
+
 def test_a_hundred_big_wheels_are_not_a_hundred_layers() -> None:
     tree = Rootfs().with_entries(
         [entry for number in range(100) for entry in wheel(f"w{number:03}", BIG + number)]

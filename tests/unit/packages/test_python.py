@@ -141,6 +141,17 @@ def test_markers_are_those_of_the_image(index: Index) -> None:
     assert list(locked("foo; platform_machine == 'aarch64'", platform="linux/arm64")) == [arm]
 
 
+def test_a_dependency_that_is_not_wanted_stays_away_with_all_that_it_asks_for(index: Index) -> None:
+    wanted = [
+        index.add("server", "1.0", requires=("codec>=2", "tool")),
+        index.add("tool", "1.0"),
+    ]
+    index.add("codec", "2.0", requires=("driver",))
+    index.add("driver", "12")
+    python = PythonSpec(version="3.13", requirements=("server",), without=("codec",))
+    assert [found.filename for found in lock_wheels(python, "linux/amd64", "2.41")] == wanted
+
+
 def test_nothing_asked_nothing_locked() -> None:
     assert locked() == {}
 

@@ -70,6 +70,29 @@ def test_the_same_file_from_two_packages_is_no_conflict() -> None:
     assert "usr/x" in merge([deb("a", file("usr/x")), deb("b", file("usr/x"))], 7)
 
 
+SITE = "usr/local/lib/python3.13/dist-packages"
+
+
+def wheel(name: str, path: str) -> Package:
+    owner = Owner(kind="wheel", name=name, version="1")
+    entry = file(f"{SITE}/{path}", name.encode()).replace(owner=owner)
+    return Package(owner=owner, entries=(entry,), control="")
+
+
+def test_build_scripts_that_wheels_bring_by_mistake_are_no_conflict() -> None:
+    """As flashinfer-python 0.7.0 and torch-c-dlpack-ext 0.1.5 do; installers keep the last one."""
+    tree = merge([wheel("b", "build_backend.py"), wheel("a", "build_backend.py")], 7)
+    assert tree[f"{SITE}/build_backend.py"].owner.name == "a"
+
+
+@pytest.mark.parametrize("path", ["thing.py", "package/setup.py"])
+def test_any_other_module_of_two_wheels_is_refused(path: str) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        merge([wheel("a", path), wheel("b", path)], 7)
+    said = f"{SITE}/{path}: both wheel a 1 and wheel b 1 bring it, and neither replaces the other"
+    assert str(caught.value) == said
+
+
 def test_an_entry_behind_another_packages_symlink_is_refused() -> None:
     with pytest.raises(ArchiveError) as caught:
         merge([deb("a", symlink("usr/share/x", "/etc")), deb("b", file("usr/share/x/passwd"))], 7)
