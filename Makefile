@@ -16,7 +16,7 @@ BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
 SOURCES := builder tests bench images
 
-.PHONY: help image images lock plan render verify audit test test-unit lint types imports fmt golden drift fuzz bench engine clean
+.PHONY: help image images lock plan render verify audit test test-slow test-unit lint types imports fmt golden drift fuzz bench engine clean
 
 help: ## list the targets
 	@grep -hE '^[a-z/%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ engine: ## make sure that a container engine answers; install and start the dist
 test: .venv/.dev ## run all tests; REQUIRE_ENGINE=1 turns "no engine" into a failure
 	@if .ci/engine; then :; elif [ -n "$(REQUIRE_ENGINE)" ]; then echo "make test: an engine is required"; exit 1; fi; \
 	TEMPER_REQUIRE_ENGINE=$(REQUIRE_ENGINE) .venv/bin/pytest $(PYTEST_FLAGS)
+
+test-slow: .venv/.dev ## build, verify and use the images of gigabytes: half an hour, an engine, 40 GB of disk
+	@.ci/engine && TEMPER_REQUIRE_ENGINE=1 .venv/bin/pytest -m slow tests/integration/images/test_gigabytes.py $(PYTEST_FLAGS)
 
 test-unit: .venv/.dev ## only the unit tests: seconds, no network, no engine
 	@.venv/bin/pytest tests/unit $(PYTEST_FLAGS)

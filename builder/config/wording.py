@@ -55,6 +55,7 @@ FORMS = {
     r"^(0|[1-9][0-9]?)$": "the number of a GPU; write it as CUDA counts them, from 0",
     r"^[1-9][0-9]*[mg]$": "a size of a GPU's memory; write a number with 'm' or 'g', such as '8g'",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "an environment variable's name; write letters, digits and '_'",
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": "the name of a project; write it alone, without a version",
 }
 """The models' patterns -> what they stand for; a test holds that each pattern is here."""
 ELSEWHERE = {

@@ -196,14 +196,16 @@ class LeanTree(Control[LeanParameters]):
     def _doomed(
         self, rootfs: Rootfs, parameters: LeanParameters, context: Context
     ) -> Iterator[tuple[str, str]]:
-        read = read_while_running(context)
+        compiles = context.plan is not None and context.plan.spec.jit
         yield from self._listed(rootfs, parameters)
         yield from stale_bytecode(rootfs)
         for path, entry in rootfs.items():
             folder, _, name = path.rpartition("/")
             if name in PRUNED_NAMES:
                 yield path, PRUNED_NAMES[name]
-            elif reason := useless(folder, name, entry) or useless_in_wheel(folder, name, entry, read):
+            elif reason := useless(folder, name, entry) or useless_in_wheel(
+                folder, name, entry, compiles=compiles
+            ):
                 yield path, reason
 
     def _listed(self, rootfs: Rootfs, parameters: LeanParameters) -> Iterator[tuple[str, str]]:
@@ -262,14 +264,8 @@ def below_packages(folder: str) -> str | None:
     return next((whole.partition(place)[2] for place in PYTHON_PACKAGES if place in whole), None)
 
 
-def read_while_running(context: Context) -> tuple[str, ...]:
-    """Folders below Python's packages that a program which compiles while it runs looks into."""
-    compiles = context.plan is not None and context.plan.spec.jit
-    return tuple(f"{folder}/" for folder in jit.READS.values()) if compiles else ()
-
-
-def useless_in_wheel(folder: str, name: str, entry: Entry, read: tuple[str, ...] = ()) -> str | None:
-    """What a package brings for compilers and for its own developers, but for the folders that are `read`."""
+def useless_in_wheel(folder: str, name: str, entry: Entry, *, compiles: bool = False) -> str | None:
+    """What a package brings for compilers and for its own developers; `compiles`: while the program runs."""
     package = below_packages(folder)
     if package is None:
         return None
@@ -278,7 +274,7 @@ def useless_in_wheel(folder: str, name: str, entry: Entry, read: tuple[str, ...]
         return PRUNED_WHEEL_FOLDERS.get(f"{package}{name}", tests)
     if not package and name in BUILD_SCRIPTS:
         return "builds or tests a package, and was packed by mistake"
-    if not name.endswith(WHEEL_SUFFIXES) or package.startswith(read):
+    if not name.endswith(WHEEL_SUFFIXES) or (compiles and jit.is_read(package)):
         return None
     return next(why for suffix, why in PRUNED_IN_WHEELS.items() if name.endswith(suffix))
 

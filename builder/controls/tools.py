@@ -73,7 +73,8 @@ C_COMPILERS = ("cc", "gcc", "clang")
 
 def is_of_no_use(path: str) -> bool:
     """Whether it is a wheel's, where nobody looks who compiles while running: PyTorch brings protoc, say."""
-    return "-packages/" in path and not any(f"-packages/{folder}/" in path for folder in jit.READS.values())
+    _, below, package = path.partition("-packages/")
+    return bool(below) and not jit.is_read(package)
 
 
 class NoCompilers(Control[CompilerParameters]):

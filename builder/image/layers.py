@@ -10,7 +10,7 @@ from builder.errors import StoreError
 from builder.image.compress import Blob, Gzip, recipe
 from builder.image.tar import DamagedError, write_layer
 from builder.model.image import Layer
-from builder.model.jit import READS
+from builder.model.jit import is_read, varies
 from builder.model.tree import Entry, Kind, Owner, Rootfs, parents
 from builder.packages.store import Store
 
@@ -82,10 +82,9 @@ def _layer_of(entry: Entry, wheels: Mapping[str, str]) -> str:
 
 
 def _is_for_jit(entry: Entry) -> bool:
-    folder = READS.get(entry.owner.name)
-    if folder is None or entry.kind is Kind.DIRECTORY:
+    if not varies(entry.owner.name) or entry.kind is Kind.DIRECTORY:
         return False
-    return f"-packages/{folder}/" in entry.path or entry.path.endswith(".dist-info/RECORD")
+    return is_read(entry.path.partition("-packages/")[2]) or entry.path.endswith(".dist-info/RECORD")
 
 
 def _big_wheels(rootfs: Rootfs) -> dict[str, str]:

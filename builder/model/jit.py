@@ -1,16 +1,34 @@
 """What `jit: true` of image.yaml drives: a program that compiles while it runs. Pure data.
 
-Sources: torch._inductor.cpp_builder (PyTorch 2.x), triton/runtime/build.py and backends/nvidia (Triton 3.x).
+Sources: torch._inductor.cpp_builder (PyTorch 2.x), triton/runtime/build.py and backends/nvidia (Triton 3.x),
+flashinfer/jit (nvcc of the CUDA wheels).
 """
 
-from collections.abc import Mapping
+import re
 
 from builder.model.spec import ImageSpec
 
-READS: Mapping[str, str] = {"torch": "torch/include", "triton": "triton/backends"}
-"""Wheel -> the folder, below Python's packages, that is read while compiling: headers of Inductor and ATen,
-Triton's ptxas and headers of the driver. All other images have them pruned, and so the RECORD of these wheels
-differs from image to image."""
+READ = (
+    *("nvidia/cu12/bin", "nvidia/cu12/include", "nvidia/cu12/nvvm"),
+    *("nvidia/cu13/bin", "nvidia/cu13/include", "nvidia/cu13/nvvm"),
+    *("tokenspeed_triton/backends", "torch/include", "triton/backends"),
+)
+"""Folders below Python's packages that compiling at run time reads: headers of Inductor, ATen and CUDA, nvcc,
+Triton's ptxas. In all other images what is for compilers is pruned there as everywhere."""
+_WHEELS = re.compile(r"nvidia-.+|tokenspeed-triton|torch|triton")
+
+
+def is_read(package: str) -> bool:
+    """Whether a path, from below Python's packages on, lies in one of these folders."""
+    return package.startswith(_FOLDERS)
+
+
+_FOLDERS = tuple(f"{folder}/" for folder in READ)
+
+
+def varies(wheel: str) -> bool:
+    """Whether the wheel has something in such a folder, so that its RECORD differs from image to image."""
+    return _WHEELS.fullmatch(wheel) is not None
 
 
 def packages(spec: ImageSpec) -> tuple[str, ...]:
