@@ -24,6 +24,7 @@ from builder.model.definition import Definition, RenderedFile
 from builder.model.image import Image
 from builder.model.plan import Plan
 from builder.model.report import Outcome, Report
+from builder.model.tree import Rootfs
 from builder.packages.store import Store
 from builder.render.contract import make_contract
 from builder.rootfs.compose import compose
@@ -108,11 +109,19 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
         written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
         write_definition(place, plan, made, folder / DEFINITION)
         place.progress.stage("auditing")
+        made = replace(made, image=without_trees(written))
+        del written
         with distrusting(place.store, made.image):
             image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
-            report = examine(place, plan, replace(made, image=written), image, folder, options)
+            report = examine(place, plan, made, image, folder, options)
         write_report(folder, report)
     return Built(folder=folder, report=report)
+
+
+def without_trees(image: Image) -> Image:
+    """What was written is read back: of two trees with 80,000 files each one would be of no use."""
+    layers = tuple(replace(layer, rootfs=Rootfs()) for layer in image.layers)
+    return image.replace(rootfs=Rootfs(), layers=layers)
 
 
 @contextmanager

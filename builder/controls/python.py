@@ -31,8 +31,9 @@ CODE_LINE = re.compile(r"^import[ \t]", re.MULTILINE)
 
 class StartupParameters(Strict):
     allow: Strings = Field(
-        default=("distutils-precedence.pth", "*-nspkg.pth"),
-        description="names of .pth files whose code may run at every start: setuptools' own, by default",
+        default=("distutils-precedence.pth", "*-nspkg.pth", "nvidia_cutlass_dsl_packages.pth"),
+        description="names of .pth files whose code may run at every start: by default those of setuptools, "
+        "and NVIDIA's that adds a folder of its own to the search path",
     )
 
 

@@ -50,7 +50,7 @@ def facts(file: BinaryIO, start: int = 0, size: int | None = None) -> Facts:
 
 
 _PREFIX = 24 << 20
-_SEGMENT = 12 << 20
+_SEGMENT = 8 << 20
 """libtorch_cpu's table of strings has 5 MB, somewhere in its last segment."""
 _KEPT = 64 << 20
 
@@ -61,22 +61,24 @@ def ranges(head: bytes, size: int) -> tuple[tuple[int, int], ...]:
     The dynamic section, and the beginnings of what is loaded: the string table lies there, near the front as
     linkers write it, or in one of the last segments where a tool like patchelf moved it. Where the table of
     segments itself was moved behind the rest, both ends of the file. Never more than 64 MiB; a file of no
-    more than that is looked at whole.
+    more than 8 MiB is looked at whole.
     """
     if head.startswith(b"#!"):
         return ((0, len(head)),)
-    if size <= _KEPT:
+    if size <= _SEGMENT:
         return ((0, size),)
     try:
         _, segments = _segments(_Window(BytesIO(head), 0, len(head)), head)
     except (_ElfError, struct.error):
-        return ((0, _PREFIX), (size - (_KEPT - _PREFIX), size))
-    found = [(0, _PREFIX)]
-    loaded = [one for one in segments if one.kind == _LOAD and one.offset + one.size > _PREFIX]
+        return _merged([(0, min(_PREFIX, size)), (max(size - (_KEPT - _PREFIX), 0), size)])
+    loaded = [one for one in segments if one.kind == _LOAD]
+    front = min([*(one.offset + one.size for one in loaded[:1]), _PREFIX])
+    found = [(0, front)]
     for segment in segments:
         if segment.kind in (_DYNAMIC, _INTERP):
             found += [(segment.offset, segment.offset + min(segment.size, _MAX_TABLE))]
-    found += [(one.offset, one.offset + min(one.size, _SEGMENT)) for one in reversed(loaded)]
+    behind = [one for one in reversed(loaded) if one.offset + one.size > front]
+    found += [(one.offset, one.offset + min(one.size, _SEGMENT)) for one in behind]
     kept, left = [], _KEPT
     for start, end in found:
         if end - start <= left:
