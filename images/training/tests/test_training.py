@@ -86,9 +86,9 @@ def test_nccl_is_there(answer):
         print(json.dumps([count.value if found else ctypes.get_errno(), bool(made)]))
     """)
 def test_verbs_answer_that_no_adapter_is_here(answer):
-    """0 adapters, or ENOSYS (38) where the kernel has no RDMA: either is the library's own answer."""
+    """0 adapters, or ENODEV (19) or ENOSYS (38) where the kernel has no RDMA: the library's own answers."""
     found, channel = answer
-    assert found in (0, 38)
+    assert found in (0, 19, 38)
     assert channel is False
 
 
@@ -106,13 +106,14 @@ def test_verbs_answer_that_no_adapter_is_here(answer):
 def test_every_provider_loads_and_is_listed(answer):
     failed, drivers = answer
     assert failed == {}
-    assert "mlx5.driver" in drivers or "mlx5.driver" in str(drivers)
+    assert "mlx5.driver" in drivers
 
 
 @pytest.mark.control("shm-and-ulimits")
-def test_shared_memory_has_the_size_that_was_asked_for(host, contract):
-    assert contract.shm == "8g"
-    sizes = [
-        line.split()[1] for line in host.check_output("df -k /dev/shm").splitlines() if "/dev/shm" in line
-    ]
-    assert sizes == [str(8 << 20)]
+@pytest.mark.python("""
+        import json, os
+        found = os.statvfs("/dev/shm")
+        print(json.dumps(found.f_blocks * found.f_frsize))
+    """)
+def test_shared_memory_has_the_size_that_was_asked_for(answer, contract):
+    assert (contract.shm, answer) == ("8g", 8 << 30)
