@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "stub_entries.h"
 #include "stub_nodes.h"
 
 enum {
@@ -158,6 +159,9 @@ static int not_supported(void)
 {
 	return NOT_SUPPORTED;
 }
+
+#define REFUSED(name) EXPORT int name(void) __attribute__((alias("not_supported")));
+ENTRIES(REFUSED)
 
 EXPORT int cuGetProcAddress_v2(const char *name, void **address, int version, uint64_t flags, int *status);
 

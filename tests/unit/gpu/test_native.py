@@ -80,6 +80,7 @@ def test_the_stub_is_no_driver(made: native.Native) -> None:
     assert stub.cuGetExportTable(ctypes.byref(table), None) == 801
     assert table.value is None
     assert stub.cuDeviceGetCount(ctypes.byref(ctypes.c_int())) == 3
+    assert stub.cuTensorMapEncodeTiled() == stub.cuMemAlloc_v2() == stub.cuCtxCreate_v2() == 801
     entry = ctypes.c_void_p()
     assert stub.cuGetProcAddress_v2(b"cuMemAlloc", ctypes.byref(entry), 13000, 0, None) == 0
     assert ctypes.CFUNCTYPE(ctypes.c_int)(entry.value or 0)() == 801
