@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from bench.big import STARTED, BigPlace, section, section_of, with_section
+from bench.big import measure as measure_big
 from bench.clock import FailedError
 from bench.foreign import Foreign
 from bench.peers import BASE_IMAGE, PEER_IMAGE, Peers, mirror
@@ -25,6 +27,9 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 def main() -> None:
     asked = arguments()
     root = TOP / "build" / "bench"
+    if asked.big is not None:
+        write_big(BigPlace(root), asked)
+        return
     place = Place(root)
     tell("setting up: a workspace and a store of its own")
     place.set_up()
@@ -32,8 +37,22 @@ def main() -> None:
         shutil.rmtree(place.store, ignore_errors=True)
     with mirror(root / "mirror") as port:
         findings = measure(place, root, port, asked)
-    text = page(findings, versions(place.env))
+    text = with_section(page(findings, versions(place.env)), section_of(written(asked.output)))
     asked.output.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def written(page: Path) -> str:
+    return page.read_text(encoding="utf-8") if page.is_file() else ""
+
+
+def write_big(place: BigPlace, asked: argparse.Namespace) -> None:
+    """Measures the images of gigabytes alone, and replaces their section of the page."""
+    tell("setting up a workspace of its own; the store is yours")
+    place.set_up()
+    found, missing = measure_big(place, asked.big or tuple(STARTED), asked.runs, tell)
+    text = section(found, missing, {**versions(place.env), "runs": f"{asked.runs} of each; medians"})
+    asked.output.write_text(with_section(written(asked.output), text), encoding="utf-8")
     print(text)
 
 
@@ -51,6 +70,13 @@ def arguments() -> argparse.Namespace:
         type=int,
         default=1000,
         help="MB of the large foreign image (5000: some minutes); default: 1000",
+    )
+    parser.add_argument(
+        "--big",
+        nargs="*",
+        choices=STARTED,
+        metavar="IMAGE",
+        help="only the images of gigabytes (all, or these): 40 GB of disk, half an hour",
     )
     asked = parser.parse_args()
     if asked.runs < 1:

@@ -1,5 +1,6 @@
 """Disks that are full, read-only or not ours."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -41,6 +42,29 @@ def test_the_store_is_full_here_and_there(desk: Desk, mount: Mount, digest: str)
         assert not (desk.work / "build").exists()
         assert desk.store_is_whole()
     mount(desk.store, "8m")
+    ran = desk.run("build", "app")
+    assert (ran.code, f"\ndigest    {digest}\n" in ran.out) == (0, True)
+
+
+def test_there_is_no_room_for_the_layers(desk: Desk, mount: Mount, digest: str) -> None:
+    """Everything is downloaded and unpacked, and then the disk is full."""
+    mount(desk.store, "8m")
+    assert desk.run("build", "app").code == 0
+    layers = [*(desk.store / "records/layer-1").iterdir()]
+    for record in layers:
+        blob = json.loads(record.read_bytes().partition(b"\n")[2])[0].removeprefix("sha256:")
+        (desk.store / "blobs/sha256" / blob).unlink()
+        record.unlink()
+    assert layers
+    before = (desk.work / "build/app-hardened-amd64/oci/index.json").read_text()
+    free = os.statvfs(desk.store)
+    (desk.store / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - (4 << 10)))
+    full = f"temper: no space left on the disk that holds '{desk.store}'; free some room and run again\n"
+    assert desk.refused("build", "app") == (3, full)
+    assert desk.half_made() == []
+    assert desk.store_is_whole()
+    assert (desk.work / "build/app-hardened-amd64/oci/index.json").read_text() == before
+    (desk.store / "filler").unlink()
     ran = desk.run("build", "app")
     assert (ran.code, f"\ndigest    {digest}\n" in ran.out) == (0, True)
 

@@ -1,0 +1,53 @@
+"""The images of gigabytes in the page: a row each, kept by a run of the rest."""
+
+from bench.big import HEADING, Big, section, section_of, with_section
+from bench.clock import Ran
+
+
+def ran(seconds: float, peak: int = 100_000_000) -> Ran:
+    return Ran(seconds=seconds, cpu=seconds, peak=peak)
+
+
+TORCH = Big(
+    name="torch",
+    report={"unpacked": 4_620_000_000, "size": 2_700_000_000, "packages": [1] * 58, "layers": 21},
+    inside={"executables": 30, "copied": {"bytes": 4_000_000_000, "seconds": 10.0}, "cold": [2.0, 3.0, 4.0]},
+    build=(ran(2.0), ran(4.0), ran(3.0)),
+    changed=(ran(3.5), ran(3.0, 120_000_000)),
+)
+
+
+def test_a_row_sets_bytes_per_second_beside_those_of_cp() -> None:
+    assert TORCH.row == (
+        *("`torch`", "4620.0 MB", "2700.0 MB", "58", "30", "21"),
+        *("3.00 s", "3.25 s", "1540.0 MB/s", "400.0 MB/s", "120.0 MB", "3.00 s"),
+    )
+
+
+def test_what_could_not_be_measured_says_why() -> None:
+    text = section([TORCH], {"vllm": "no space left"}, {"date": "today"})
+    assert "* date: today" in text
+    [row] = [line for line in text.splitlines() if line.startswith("| `vllm`")]
+    assert row.startswith("| `vllm` | not measured: no space left |")
+
+
+def test_without_an_engine_nothing_is_started() -> None:
+    assert (
+        Big(
+            name="x",
+            report=TORCH.report,
+            inside={**TORCH.inside, "cold": []},
+            build=TORCH.build,
+            changed=TORCH.changed,
+        ).row[-1]
+        == "not measured"
+    )
+
+
+def test_the_section_is_replaced_and_otherwise_left_alone() -> None:
+    page = "# Measurements\n\n## Sizes\n\ntable\n"
+    first = with_section(page, f"{HEADING}\n\none\n")
+    assert first == f"# Measurements\n\n## Sizes\n\ntable\n\n{HEADING}\n\none\n"
+    assert with_section(first, f"{HEADING}\n\ntwo\n") == first.replace("one", "two")
+    assert with_section(page, section_of(first)) == first
+    assert with_section(page, section_of(page)) == page
