@@ -67,6 +67,8 @@ def split(rootfs: Rootfs) -> tuple[Layer, ...]:
         part = parts[_layer_of(entry, wheels)]
         part[entry.path] = entry
         for parent in parents(entry.path):
+            if parent in part:  # and so are those above it
+                break
             filled.add(parent)
             part[parent] = rootfs[parent]
     return tuple(Layer(name=name, rootfs=Rootfs.of(part.values())) for name, part in parts.items() if part)

@@ -86,11 +86,15 @@ def add_merged_usr_links(merged: dict[str, Entry], mtime: int) -> None:
 
 def refuse_hidden_entries(merged: dict[str, Entry]) -> None:
     """An entry whose parent is a link or a file could land anywhere once unpacked."""
+    sound: set[str] = set()
     for entry in merged.values():
         for parent in parents(entry.path):
+            if parent in sound:  # and so are those above it
+                break
             above = merged.get(parent)
             if above is not None and above.kind is not Kind.DIRECTORY:
                 raise ArchiveError(
                     f"{entry.path} of {entry.owner} lies below {above.path}, "
                     f"which {above.owner} brings as a {above.kind}"
                 )
+            sound.add(parent)
