@@ -33,7 +33,7 @@ _PIECE = 1 << 20
 _RECORDED = re.compile(r"(?:^|/)(?:site|dist)-packages/")
 _RECORD_NAME = re.compile(
     r"^(?:\./)?(?:etc|var/lib/dpkg|lib/apk/db|usr/lib/apk/db)/|"
-    r"/(?:RECORD|METADATA|PKG-INFO|os-release|ca-certificates\.crt)$|\.pth$"
+    r"/(?:RECORD|METADATA|PKG-INFO|os-release)$|\.(?:crt|pth)$"
 )
 
 
