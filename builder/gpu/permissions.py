@@ -17,8 +17,9 @@ GROUP = "a node opens for its group, and for nobody else (EACCES)"
 CGROUP = "closed by the device cgroup (EPERM) is not without hardware (ENXIO)"
 NULL = (1, 3)
 NVIDIA = 195
-NODES = {"gpu0": (NVIDIA, 0), "gpu1": (NVIDIA, 1), "ctl": (NVIDIA, 255), "uvm": (510, 0)}
-"""Majors and minors of the driver's own; UVM's major is dynamic, and this one is usual."""
+NAMES = ("gpu0", "gpu1", "ctl", "uvm")
+DYNAMIC = range(511, 383, -1)
+"""Majors that a kernel gives out, from the top (linux/fs.h)."""
 NEEDS_ROOT = "making device nodes takes root"
 NO_NODES = "this machine lets nobody make device nodes"
 DEVICES = Path("/proc/devices")
@@ -29,7 +30,7 @@ def permission_rows(stage: Stage) -> Iterator[CheckResult]:
     def look(made: Mapping[str, str], groups: tuple[int, ...]) -> Seen:
         return stage.look(stage.edits("all", nodes=_nodes(made)), groups=groups).seen
 
-    yield group_row(stage.probing.contract, NODES, stage.scratch / "group", look, expected(*range(GPUS)))
+    yield group_row(stage.probing.contract, NAMES, stage.scratch / "group", look, expected(*range(GPUS)))
     yield _cgroup(stage)
 
 
@@ -65,7 +66,7 @@ def _cgroup(stage: Stage) -> CheckResult:
     wrong = []
     for permissions, wanted in (("r", "EPERM"), ("rw", "ENXIO")):
         try:
-            made = _made(stage.scratch / f"cgroup-{permissions}", NODES, 0o666, 0)
+            made = _made(stage.scratch / f"cgroup-{permissions}", drivers_own(), 0o666, 0)
         except PermissionError:
             return unrun(REHEARSAL, CGROUP, NO_NODES)
         seen = stage.look(stage.edits("all", nodes=_nodes(made, permissions))).seen
@@ -82,8 +83,20 @@ def _no_cgroup(stage: Stage) -> str:
         return "there is no engine whose device cgroup could close it"
     if os.geteuid() != 0:
         return NEEDS_ROOT
-    majors = DEVICES.read_text(encoding="ascii", errors="replace").split()
-    return "this machine has NVIDIA's kernel module: its nodes have hardware" if str(NVIDIA) in majors else ""
+    there = str(NVIDIA) in _majors()
+    return "this machine has NVIDIA's kernel module: its nodes have hardware" if there else ""
+
+
+def _majors() -> list[str]:
+    """That a driver of this kernel answers for."""
+    return DEVICES.read_text(encoding="ascii", errors="replace").split()
+
+
+def drivers_own() -> dict[str, tuple[int, int]]:
+    """Majors and minors of NVIDIA's nodes. UVM's major is dynamic: here one that nobody answers for."""
+    taken = _majors()
+    uvm = next(major for major in DYNAMIC if str(major) not in taken)
+    return {"gpu0": (NVIDIA, 0), "gpu1": (NVIDIA, 1), "ctl": (NVIDIA, 255), "uvm": (uvm, 0)}
 
 
 def _free_group(contract: RunContract) -> int:

@@ -21,7 +21,7 @@ from builder.gpu.findings import Expected, unasked_findings, wiring
 from builder.gpu.hooks import hooks_row
 from builder.gpu.host import HostGpu
 from builder.gpu.native import COMPILERS, compiled, find_compiler
-from builder.gpu.permissions import NODES as OWN_NUMBERS
+from builder.gpu.permissions import drivers_own
 from builder.gpu.probing import Case, runtimes_of
 from builder.gpu.real import rows_of
 from builder.gpu.rehearsal import rehearse
@@ -75,13 +75,14 @@ class Wired:
         """Of /dev/null, or with the numbers of NVIDIA's own nodes."""
         folder = self.scratch / f"{mode:o}-{gid}-{own}-{permissions}"
         folder.mkdir(exist_ok=True)
-        for name, device in OWN_NUMBERS.items():
+        numbers = drivers_own()
+        for name, device in numbers.items():
             path = folder / name
             if not path.exists():
                 os.mknod(path, stat.S_IFCHR | mode, os.makedev(*(device if own else (1, 3))))
                 path.chmod(mode)
                 os.chown(path, 0, gid)
-        places = {name: str(folder / name) for name in OWN_NUMBERS}
+        places = {name: str(folder / name) for name in numbers}
         return Nodes(
             gpus=(places["gpu0"], places["gpu1"]),
             control=places["ctl"],

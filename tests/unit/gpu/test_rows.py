@@ -234,6 +234,19 @@ def test_a_program_that_runs_as_root_owns_the_nodes(tmp_path: Path) -> None:
     assert told([group])[0][::2] == ("not run", "the program runs as root, which owns the nodes")
 
 
+def test_the_numbers_of_nodes_without_hardware_are_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = tmp_path / "devices"
+    devices.write_text("Character devices:\n  1 mem\n510 one\n511 two\n\nBlock devices:\n  8 sd\n")
+    monkeypatch.setattr(permissions, "DEVICES", devices)
+    assert permissions.drivers_own()["uvm"] == (509, 0)
+    assert "passed" in rehearsed(tmp_path).values()
+    devices.write_text("Character devices:\n195 nvidia\n")
+    closed = "rehearsal: closed by the device cgroup (EPERM) is not without hardware (ENXIO)"
+    assert rehearsed(tmp_path)[closed] == "not run"
+
+
 def test_without_root_nodes_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permissions.os, "geteuid", lambda: 1000)
     rows = rehearsed(tmp_path)
