@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,20 @@ READ_ONLY, NO_SUID, NO_DEV, NO_EXEC, REMOUNT, BIND, RECURSIVE = 1, 2, 4, 8, 32, 
 NO_NEW_PRIVILEGES, DROP_BOUND = 38, 24
 """prctl(2)"""
 LAST_CAPABILITY = 63
+FAILED = 125
+"""Exit code of a program that could not be started: engines have the same."""
 NODES = ("null", "zero", "full", "random", "urandom")
 """Of /dev, for every container (OCI runtime specification, config-linux.md)."""
 
-libc = ctypes.CDLL(None, use_errno=True)
+
+@cache
+def libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def mount(source: str, target: Path, kind: str = "", flags: int = 0, data: str = "") -> None:
     words = [word.encode() or None for word in (source, str(target), kind)]
-    if libc.mount(*words, ctypes.c_ulong(flags), data.encode() or None) != 0:
+    if libc().mount(*words, ctypes.c_ulong(flags), data.encode() or None) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), f"{kind or source} at {target}")
 
@@ -115,13 +121,13 @@ def proc(place: Path) -> None:
 def become(plan: dict[str, Any]) -> None:
     """The image's user, with no capability and none to be had. A user namespace has nobody but root."""
     for number in range(LAST_CAPABILITY + 1):
-        libc.prctl(DROP_BOUND, number, 0, 0, 0)
+        libc().prctl(DROP_BOUND, number, 0, 0, 0)
     if plan["user"] is not None:
         uid, gid = plan["user"]
         os.setgroups(plan["groups"])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    libc().prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
 
 
 def main() -> None:
@@ -132,11 +138,12 @@ def main() -> None:
     os.chroot(root)
     os.chdir("/")
     become(plan)
-    os.execve(plan["argv"][0], plan["argv"], plan["env"])  # noqa: S606 - that is what it is for
+    os.execvpe(plan["argv"][0], plan["argv"], plan["env"])  # noqa: S606 - that is what it is for
 
 
 if __name__ == "__main__":
     try:
         main()
     except OSError as error:
-        sys.exit(f"{error.strerror}: {error.filename or ''}")
+        sys.stderr.write(f"{error.strerror}: {error.filename or ''}\n")
+        sys.exit(FAILED)

@@ -16,6 +16,8 @@ from typing import Any
 
 from builder import process
 from builder.errors import ToolError
+from builder.gpu.enter import FAILED
+from builder.gpu.probing import WITHIN
 from builder.model.contract import RunContract, user_and_group
 from builder.model.injection import NOTHING, Injection
 from builder.model.trial import Mount
@@ -26,6 +28,9 @@ APART = ("--pid", "--fork", "--ipc", "--uts", "--net")
 ALONE = ("--user", "--map-root-user")
 WAYS = (MOUNTS + APART, MOUNTS, ALONE + MOUNTS + APART, ALONE + MOUNTS)
 """Of cutting a program off, the best one first: machines that are containers themselves allow few."""
+WATCHED = ("timeout", "--kill-after=5", str(WITHIN))
+"""By coreutils: a driver that hangs would hold whoever waits for it."""
+TOO_LONG = 124
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -76,12 +81,16 @@ class Room:
         with TemporaryDirectory(prefix="temper-room-") as place:
             told = json.dumps(self._plan(contract, mounts, program, injection, place)).encode()
             done = process.run(
-                ["unshare", *self.way, sys.executable, "-I", ENTER],
+                [*WATCHED, "unshare", *self.way, sys.executable, "-I", ENTER],
                 env={"PATH": os.environ.get("PATH", os.defpath)},
                 stdin=told,
                 check=False,
             )
-        if done.returncode != 0 and not done.stdout:
+        if done.returncode == TOO_LONG:
+            raise ToolError(
+                f"{self.root}: '{program[0]}' did not end within {WITHIN} s; see the kernel's log"
+            )
+        if done.returncode == FAILED:
             raise ToolError(f"{self.root}: can't be entered: {_last(done.stderr)}; {CURE}")
         yield Ended(code=done.returncode, output=done.stdout + done.stderr)
 

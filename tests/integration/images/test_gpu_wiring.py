@@ -404,6 +404,33 @@ def test_without_a_compiler_it_is_not_run(tree: Path, desk: Desk, tmp_path: Path
     ]
 
 
+@ROOT
+def test_a_folder_s_frameworks_are_asked_by_its_own_python(tree: Path, desk: Desk, tmp_path: Path) -> None:
+    """A module of CuPy's name, since the real one is large."""
+    copy = tmp_path / "tree"
+    shutil.copytree(tree, copy, symlinks=True, copy_function=os.link)
+    [wheels] = copy.glob("usr/local/lib/python3*/*-packages")
+    (wheels / "cupy_cuda13x-14.2.0.dist-info").mkdir()
+    what = "frameworks load their CUDA parts: cupy-cuda13x"
+    for text, code, row in (
+        (CUPY, 0, ("passed", f"rehearsal: {what}", "cupy 14.2.0, driver 13.0")),
+        (
+            "raise ImportError('broken')\n",
+            1,
+            ("failed", f"rehearsal: {what}", "it ends with 1: ImportError: broken"),
+        ),
+    ):
+        (wheels / "cupy.py").write_text(text)
+        rows = json.loads(desk.temper("gpu", "check", copy, "--rehearsal", "--json", code=code))
+        assert row in [(one["outcome"], one["name"], one["message"]) for one in rows]
+
+
+BROKEN = "it ends with 1: ImportError: broken"
+CUPY = """
+from types import SimpleNamespace
+__version__ = "14.2.0"
+cuda = SimpleNamespace(runtime=SimpleNamespace(driverGetVersion=lambda: 13000))
+"""
 HOOK = """#!{python}
 # As the vendor's program does it: links, then the host's ldconfig over the container's files.
 import json, os, subprocess, sys

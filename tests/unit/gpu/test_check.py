@@ -156,3 +156,16 @@ def test_a_machine_that_allows_none(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         room_for(tmp_path)
     what = "run it as root, on a machine that allows namespaces"
     assert str(caught.value) == f"{tmp_path}: can't be entered: unshare: no; {what}"
+
+
+def test_a_program_that_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a driver that hangs; coreutils' timeout ends with 124 then."""
+    refusing(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    room = room_for(tmp_path)
+    monkeypatch.setattr(
+        process, "run", lambda *_, **__: process.subprocess.CompletedProcess([], 124, b"", b"")
+    )
+    with pytest.raises(ToolError) as caught, room.start(CONTRACT, program=("/probe",)):
+        pass
+    assert str(caught.value) == f"{tmp_path}: '/probe' did not end within 120 s; see the kernel's log"
