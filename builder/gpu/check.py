@@ -24,6 +24,7 @@ from builder.gpu.translate import ThisHost, translated
 from builder.image.layout import read_layout
 from builder.image.openable import openable
 from builder.model.contract import RunContract
+from builder.model.gpu import ACCESS, MINIMUM_DRIVER
 from builder.model.image import Image
 from builder.model.report import CheckResult
 from builder.model.spec import GpuSpec, Writable
@@ -54,6 +55,9 @@ def check(store: Store, rootfs: Path, platform: str, gpu: str, cdi: Path | None)
     gpus = () if gpu == REHEARSAL else chosen(host_gpus(), gpu)
     with unpacked(store, rootfs, platform) as found:
         case = case_of(found, str(rootfs), platform)
+        if gpu != REHEARSAL and case.gpu.vendor != "nvidia":
+            what = f"only NVIDIA's GPUs can be looked at, and its label says '{case.gpu.vendor}'"
+            raise InputError(f"{rootfs}: {what}; write --rehearsal for its nodes and groups")
         room = room_for(found.root, own=found.own)
         if gpu == REHEARSAL:
             return (*rehearse(room, case, store), *_own_user(REHEARSED, room))
@@ -110,16 +114,12 @@ def case_of(found: Unpacked, name: str, platform: str) -> Case:
     majors = [match[1] for path in runtimes if (match := MAJOR.search(path))]
     labels = dict(found.labels)
     cuda = labels.get("temper.gpu.cuda") or next(iter(majors), None)
-    gpu = GpuSpec.model_validate(
-        {
-            "vendor": labels.get("temper.gpu.vendor", "nvidia"),
-            **({"cuda": cuda} if cuda in ("12", "13") else {}),
-        }
-    )
+    vendor = labels.get("temper.gpu.vendor")
+    said = {"vendor": vendor if vendor in ACCESS else "nvidia"}
     return Case(
         platform=platform,
         contract=contract_of(found, name),
-        gpu=gpu,
+        gpu=GpuSpec.model_validate({**said, **({"cuda": cuda} if cuda in MINIMUM_DRIVER else {})}),
         wheels=dict(_wheels(found.root)),
         runtimes=runtimes,
     )

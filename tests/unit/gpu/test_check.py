@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder import process
-from builder.errors import ArchiveError, ToolError
+from builder.errors import ArchiveError, InputError, ToolError
 from builder.gpu import check, installed
 from builder.gpu.host import HostGpu
 from builder.gpu.room import WAYS, room_for
@@ -60,6 +60,26 @@ def test_of_a_layout_its_config_tells(tmp_path: Path) -> None:
         assert (found.root / "etc/passwd").read_bytes() == b"x"
         case = check.case_of(found, "oci", "linux/amd64")
     assert (case.contract.user, case.contract.env, case.gpu.cuda) == ("1000:1000", (("A", "b"),), "13")
+
+
+def test_a_label_that_nobody_understands_says_nothing(tmp_path: Path) -> None:
+    labels = (("temper.gpu.vendor", "acme"), ("temper.gpu.cuda", "99"))
+    case = check.case_of(check.Unpacked(root=folder(tmp_path), labels=labels), "oci", "linux/amd64")
+    assert (case.gpu.vendor, case.gpu.cuda) == ("nvidia", None)
+
+
+def test_a_real_gpu_of_another_vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ImageConfig(platform="linux/amd64", labels=(("temper.gpu.vendor", "amd"),))
+    store = Store(tmp_path / "store")
+    image = Image(
+        rootfs=Rootfs().with_entries([Entry(path="etc", kind=Kind.DIRECTORY, mode=0o755)]), config=config
+    )
+    assemble(image, store, tmp_path / "oci", name="a:b")
+    monkeypatch.setattr(check, "host_gpus", lambda: (GPU,))
+    with pytest.raises(InputError) as caught:
+        check.check(store, tmp_path / "oci", "linux/amd64", "all", None)
+    what = "only NVIDIA's GPUs can be looked at, and its label says 'amd'"
+    assert str(caught.value) == f"{tmp_path}/oci: {what}; write --rehearsal for its nodes and groups"
 
 
 def test_a_layout_that_leads_out_is_refused(tmp_path: Path) -> None:
