@@ -33,6 +33,8 @@ class Elf:
     runpath: tuple[str, ...] = ()
     interpreter: str | None = None
     executable_stack: bool = False
+    build_id: str = ""
+    """Hex, as the linker wrote it: by it debuggers and advisories know one build from another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,8 @@ class Slice:
     size: int
     sha256: str
     facts: Facts = NO_FACTS
+    sha1: str = ""
+    """What SPDX names a file by; empty where nobody made it."""
 
     def open(self) -> BinaryIO:
         return io.BufferedReader(_SliceReader(self), 1 << 16)

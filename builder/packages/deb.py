@@ -21,7 +21,7 @@ from builder.rootfs.archive import read_package
 from builder.rootfs.elf import facts, is_interesting
 from builder.rootfs.members import Member
 
-RECORD = "deb-2"
+RECORD = "deb-3"
 """Kind of the store's records; counted up when their form or what they say changes."""
 CHUNK = 1 << 20
 MAX_CONTROL = 64 << 20
@@ -172,11 +172,17 @@ def _slices(blob: Path, probe: BinaryIO) -> Callable[[Member, BinaryIO], Slice]:
     def keep(member: Member, data: BinaryIO) -> Slice:
         chunk = data.read(CHUNK)
         learnt = facts(probe, member.offset, member.size) if is_interesting(chunk) else NO_FACTS
-        digest = hashlib.sha256(chunk)
+        digest, old = hashlib.sha256(chunk), hashlib.sha1(chunk, usedforsecurity=False)
         while chunk := data.read(CHUNK):
             digest.update(chunk)
+            old.update(chunk)
         return Slice(
-            path=blob, offset=member.offset, size=member.size, sha256=digest.hexdigest(), facts=learnt
+            path=blob,
+            offset=member.offset,
+            size=member.size,
+            sha256=digest.hexdigest(),
+            facts=learnt,
+            sha1=old.hexdigest(),
         )
 
     return keep

@@ -68,9 +68,9 @@ def load(store: Store, kind: str, key: str, owner: Owner) -> Package | None:
 
 def _content_row(content: Content) -> Row:
     assert isinstance(content, Slice)  # noqa: S101 - the unpackers make no others
-    return [content.offset, content.size, content.sha256, facts_row(content.facts)]
+    return [content.offset, content.size, content.sha256, facts_row(content.facts), content.sha1]
 
 
 def _content(row: Row, blob: Path) -> Slice:
-    offset, size, sha256, facts = row
-    return Slice(path=blob, offset=offset, size=size, sha256=sha256, facts=facts_of(facts))
+    offset, size, sha256, facts, sha1 = row
+    return Slice(path=blob, offset=offset, size=size, sha256=sha256, facts=facts_of(facts), sha1=sha1)

@@ -8,7 +8,7 @@ from builder.model.tree import Owner
 from builder.packages import unpacked
 from builder.packages.store import Store
 
-RECORD = "wheel-3"
+RECORD = "wheel-4"
 """Kind of the store's records; counted up when their form or what they say changes."""
 
 

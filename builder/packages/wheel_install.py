@@ -192,8 +192,11 @@ def _encoded(digest: bytes) -> str:
 class _File:
     """A file of the tree: where in the blob its content lies."""
 
-    def __init__(self, mode: int, offset: int, size: int, sha256: str, *, interesting: bool) -> None:
-        self.mode, self.offset, self.size, self.sha256 = mode, offset, size, sha256
+    def __init__(
+        self, mode: int, offset: int, size: int, hashes: tuple[str, str], *, interesting: bool
+    ) -> None:
+        self.mode, self.offset, self.size = mode, offset, size
+        self.sha256, self.sha1 = hashes
         self.interesting = interesting
         self.facts = NO_FACTS
 
@@ -267,14 +270,16 @@ class _Tree(WheelDestination):
         offset = self._writer.size
         chunk = stream.read(CHUNK)
         interesting = is_interesting(chunk)
-        digest = hashlib.sha256()
+        digest, old = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
         while chunk:
             mended = patched(chunk, self._writer.size - offset, self._patches.get(target, ()))
             digest.update(mended)
+            old.update(mended)
             self._writer.write(mended)
             chunk = stream.read(CHUNK)
         size = self._writer.size - offset
-        self.files[target] = _File(mode, offset, size, digest.hexdigest(), interesting=interesting)
+        hashes = (digest.hexdigest(), old.hexdigest())
+        self.files[target] = _File(mode, offset, size, hashes, interesting=interesting)
         return RecordEntry(path, Hash("sha256", _encoded(digest.digest())), size)
 
 
@@ -291,6 +296,13 @@ def _entries(files: dict[str, _File], blob: Path, owner: Owner) -> tuple[Entry, 
     folders = sorted({parent for path in files for parent in parents(path)})
     entries = [Entry(path=path, kind=Kind.DIRECTORY, mode=0o755, owner=owner) for path in folders]
     for path, file in sorted(files.items()):
-        content = Slice(path=blob, offset=file.offset, size=file.size, sha256=file.sha256, facts=file.facts)
+        content = Slice(
+            path=blob,
+            offset=file.offset,
+            size=file.size,
+            sha256=file.sha256,
+            facts=file.facts,
+            sha1=file.sha1,
+        )
         entries.append(Entry(path=path, kind=Kind.FILE, mode=file.mode, content=content, owner=owner))
     return tuple(entries)

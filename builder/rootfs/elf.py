@@ -18,11 +18,17 @@ MACHINES = {62: "x86_64", 183: "aarch64"}
 HEAD = 256
 """Bytes of a script that Linux looks at (`BINPRM_BUF_SIZE`)."""
 
-_LOAD, _DYNAMIC, _INTERP, _GNU_STACK = 1, 2, 3, 0x6474E551
+_LOAD, _DYNAMIC, _INTERP, _NOTE, _GNU_STACK = 1, 2, 3, 4, 0x6474E551
+_BUILD_ID = 3
+"""Type of the note `GNU` that holds it."""
 _NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
 _MAX_SEGMENTS = 4096
+_MAX_NOTES = 64 << 10
+"""Bytes of a note segment; those of real programs stay below 1 KiB."""
 _MAX_TABLE = 16 << 20
 """Bytes of a dynamic section or a string table; the largest CUDA libraries stay below 1 MiB."""
+
+_READ_WHOLE = {_DYNAMIC: _MAX_TABLE, _INTERP: _MAX_TABLE, _NOTE: _MAX_NOTES}
 
 
 class _ElfError(ValueError):
@@ -75,8 +81,8 @@ def ranges(head: bytes, size: int) -> tuple[tuple[int, int], ...]:
     front = min([*(one.offset + one.size for one in loaded[:1]), _PREFIX])
     found = [(0, front)]
     for segment in segments:
-        if segment.kind in (_DYNAMIC, _INTERP):
-            found += [(segment.offset, segment.offset + min(segment.size, _MAX_TABLE))]
+        if segment.kind in _READ_WHOLE:
+            found += [(segment.offset, segment.offset + min(segment.size, _READ_WHOLE[segment.kind]))]
     behind = [one for one in reversed(loaded) if one.offset + one.size > front]
     found += [(one.offset, one.offset + min(one.size, _SEGMENT)) for one in behind]
     kept, left = [], _KEPT
@@ -194,7 +200,28 @@ def _elf(file: _Window, head: bytes) -> Elf:
         runpath=_folders(strings, tags, _RUNPATH),
         interpreter=_string(interpreter, 0) if interpreter else None,
         executable_stack=any(s.kind == _GNU_STACK and s.flags & 1 for s in segments),
+        build_id=_build_id(file, segments, form),
     )
+
+
+def _build_id(file: _Window, segments: list[_Segment], form: _Form) -> str:
+    """Empty where there is none, or where the notes are damaged: no loader looks at them.
+
+    Notes are aligned to 4 bytes; those that are to 8 are as long as makes no difference.
+    """
+    head = struct.Struct(form.order + "III")
+    for segment in segments:
+        if segment.kind != _NOTE or segment.size > _MAX_NOTES:
+            continue
+        with suppress(_ElfError, struct.error):
+            data, at = file.read(segment.offset, segment.size), 0
+            while at + head.size <= len(data):
+                name, size, kind = head.unpack_from(data, at)
+                start = at + head.size + (name + 3 & ~3)
+                if kind == _BUILD_ID and data[at + head.size :][:name] == b"GNU\0":
+                    return data[start : start + size].hex()
+                at = start + (size + 3 & ~3)
+    return ""
 
 
 def _segment_data(file: _Window, segments: list[_Segment], kind: int) -> bytes:

@@ -67,11 +67,12 @@ def _elf_row(elf: Elf) -> Row:
         elf.runpath,
         elf.interpreter,
         elf.executable_stack,
+        elf.build_id,
     ]
 
 
 def _elf_of(row: Row) -> Elf:
-    machine, needed, soname, rpath, runpath, interpreter, executable_stack = row
+    machine, needed, soname, rpath, runpath, interpreter, executable_stack, build_id = row
     return Elf(
         machine=machine,
         needed=tuple(needed),
@@ -80,4 +81,5 @@ def _elf_of(row: Row) -> Elf:
         runpath=tuple(runpath),
         interpreter=interpreter,
         executable_stack=executable_stack,
+        build_id=build_id,
     )

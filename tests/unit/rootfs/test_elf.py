@@ -4,6 +4,7 @@ import io
 import struct
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,15 @@ def expected(path: Path) -> Elf:
             runpath=tuple(folder for path in tags["DT_RUNPATH"] for folder in path.split(":")),
             interpreter=next(iter(interpreters), None),
             executable_stack=bool(stack["p_flags"] & 1),
+            build_id=next(iter(build_ids(elf)), ""),
         )
+
+
+def build_ids(elf: ELFFile) -> Iterator[str]:
+    for segment in elf.iter_segments("PT_NOTE"):
+        for note in segment.iter_notes():
+            if note["n_type"] == "NT_GNU_BUILD_ID":
+                yield note["n_desc"]
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
@@ -132,6 +141,37 @@ def test_absolute_folders_need_nothing() -> None:
 )
 def test_what_is_relative(folder: str, relative: bool) -> None:
     assert is_relative(folder) is relative
+
+
+def with_note(note: bytes) -> bytes:
+    """The segment of the stack becomes one of notes, which lie behind the strings."""
+    data = elf()
+    start = 64 + 2 * 56
+    segment = struct.pack("<IIQQQQQQ", 4, 4, len(data), 0, 0, len(note), len(note), 4)
+    return data[:start] + segment + data[start + 56 :] + note
+
+
+BUILD_ID = struct.pack("<III", 4, 3, 3) + b"GNU\0" + b"\xab\xcd\xef\0"
+OTHER = struct.pack("<III", 4, 16, 5) + b"GNU\0" + bytes(16)
+
+
+@pytest.mark.parametrize(
+    ("note", "expected"),
+    [
+        (BUILD_ID, "abcdef"),
+        (OTHER + BUILD_ID, "abcdef"),
+        (OTHER, ""),
+        (BUILD_ID[:10], ""),
+        (struct.pack("<III", 1 << 31, 8, 3) + b"GNU\0", ""),
+        (BUILD_ID.replace(b"GNU", b"Go\0"), ""),
+    ],
+    ids=["alone", "behind another", "another", "cut off", "a huge name", "of another maker"],
+)
+def test_the_build_id_is_read_and_damaged_notes_are_passed_over(note: bytes, expected: str) -> None:
+    found = facts_of(with_note(note)).elf
+    assert found is not None
+    assert found.build_id == expected
+    assert found.soname == "self.so"
 
 
 def test_other_machines_go_by_their_number() -> None:
