@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from builder.bills import stated, write_bills
 from builder.bytecode import compiled
 from builder.controls.audit import audit as audit_image
 from builder.controls.harden import harden
@@ -28,7 +29,7 @@ from builder.model.tree import Rootfs
 from builder.packages.store import Store
 from builder.render.contract import make_contract
 from builder.rootfs.compose import compose
-from builder.stages import DEFINITION, LAYOUT, REPORT, Built, Made, Options
+from builder.stages import DEFINITION, LAYOUT, REPORT, SBOM, Built, Made, Options
 from builder.verify.live import not_run
 from builder.verify.report import json_text, make_report
 from builder.workplace import Workplace, chosen_platform, created, host_platform
@@ -108,8 +109,10 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
             (folder / REPORT).unlink(missing_ok=True)  # it would speak of the image before this one
         written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
         write_definition(place, plan, made, folder / DEFINITION)
+        place.progress.stage("writing the SBOM")
+        row = write_bills(place.store, plan, written, made.section, folder / SBOM)
         place.progress.stage("auditing")
-        made = replace(made, image=without_trees(written))
+        made = replace(made, image=without_trees(written), sbom=row)
         del written
         with distrusting(place.store, made.image):
             image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
@@ -151,7 +154,13 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
     """Audits the image that was read back, then loads and verifies it where that can be done."""
     definition = read_definition(folder / DEFINITION)
     audits = audit_image(
-        image, plan, made.section, plan.controls, contract=made.contract, definition=definition
+        image,
+        plan,
+        made.section,
+        plan.controls,
+        contract=made.contract,
+        definition=definition,
+        sboms=stated(place.store, folder),
     )
     failed = any(one.outcome is Outcome.FAILED and not plan.waives(one.key) for one in audits)
     reason = why_not_live(made.image.config.platform, options, failed=failed)
@@ -173,6 +182,7 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
         pruned=made.pruned,
         live=live,
         tag=made.contract.image if loaded else "",
+        sbom=made.sbom,
     )
 
 
@@ -228,28 +238,27 @@ def finished(place: Workplace, plan: Plan, options: Options) -> Iterator[tuple[P
     with alone_in(place, folder):
         place.progress.stage("auditing")
         image = read_layout(folder / LAYOUT, platform, Memory(store=place.store))
-        changes, pruned = told_before(folder, image.digest)
+        before = told_before(folder, image.digest)
         yield (
             folder,
             Made(
                 image=image,
-                changes=changes,
-                pruned=pruned,
+                changes={one.key: one.changed for one in before.controls} if before is not None else {},
+                pruned=before.pruned if before is not None else 0,
+                sbom=before.sbom if before is not None else None,
                 section=lock.platforms[platform],
                 contract=make_contract(plan, tag_of(plan), image.config.user),
             ),
         )
 
 
-def told_before(folder: Path, digest: str) -> tuple[dict[str, tuple[str, ...]], int]:
-    """What hardening changed, and the bytes it took out: by the build's report, if it is on this image."""
+def told_before(folder: Path, digest: str) -> Report | None:
+    """The build's report, if it is on this image: what hardening changed, nobody else knows."""
     try:
         report = Report.model_validate_json((folder / REPORT).read_bytes())
     except (OSError, ValueError):
-        return {}, 0
-    if report.digest != digest:
-        return {}, 0
-    return {one.key: one.changed for one in report.controls}, report.pruned
+        return None
+    return report if report.digest == digest else None
 
 
 def write_report(folder: Path, report: Report) -> None:

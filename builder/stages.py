@@ -6,11 +6,12 @@ from pathlib import Path
 from builder.model.contract import RunContract
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
-from builder.model.report import Report
+from builder.model.report import Report, SbomRow
 
 LAYOUT = "oci"
 DEFINITION = "definition"
 REPORT = "report.json"
+SBOM = "sbom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,5 +45,7 @@ class Made:
     changes: dict[str, tuple[str, ...]]
     pruned: int
     """Bytes of the files that hardening took out."""
+    sbom: SbomRow | None = None
+    """What the SBOM accounts for, once it is written."""
     section: LockedPlatform
     contract: RunContract

@@ -24,10 +24,10 @@ def fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """A result, on stdout. Raises `ToolError` where it can't be written; a reader that left is left alone."""
     try:
-        print(text, flush=True)
+        print(text, end=end, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

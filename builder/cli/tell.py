@@ -61,6 +61,35 @@ def explain_size(
 
 
 @cli.command()
+@click.argument("reference")
+@with_options(PROFILE, PLATFORM)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["spdx", "cyclonedx"]),
+    default="spdx",
+    show_default=True,
+    help="SPDX 2.3 or CycloneDX 1.6, as JSON.",
+)
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Default: stdout.")
+@click.pass_context
+def sbom(
+    context: click.Context, reference: str, profile: str, platform: str | None, form: str, output: Path | None
+) -> None:
+    """Print an image's SBOM: its packages, wheels, licences, and who owns each file.
+
+    REFERENCE is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes. Of
+    an image that others built, it says what that image's own records say, and how much they leave out.
+    """
+    from builder.named import Wanted
+    from builder.sbom import sbom as pieces
+
+    wanted = Wanted(profile=profile, platform=platform)
+    for piece in pieces(workplace(context, locked=True), reference, wanted, form, output):
+        say(piece, end="")
+
+
+@cli.command()
 @click.argument("control")
 @AS_JSON
 def explain(control: str, as_json: bool) -> None:

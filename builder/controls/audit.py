@@ -11,6 +11,7 @@ from builder.model.image import Image
 from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan, PlannedControl
 from builder.model.report import Finding, Outcome
+from builder.model.sbom import StatedSbom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class Audited:
     """Why it was not assessed."""
 
 
-def audit(
+def audit(  # noqa: PLR0913 - what is known of the image, by name
     image: Image,
     plan: Plan | None,
     lock: LockedPlatform | None,
@@ -31,9 +32,10 @@ def audit(
     *,
     contract: RunContract | None = None,
     definition: Definition | None = None,
+    sboms: tuple[StatedSbom, ...] | None = None,
 ) -> tuple[Audited, ...]:
     """Pure but for reading file contents. All but the controls is `None` for an image that others built."""
-    context = Context(plan=plan, lock=lock, contract=contract, definition=definition)
+    context = Context(plan=plan, lock=lock, contract=contract, definition=definition, sboms=sboms)
     return tuple(audit_one(image, planned, context) for planned in controls)
 
 

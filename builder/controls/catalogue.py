@@ -34,6 +34,7 @@ from builder.controls.frame import AnyControl
 from builder.controls.groups import ArbitraryUser, EffectiveGroups, NoRootGroup
 from builder.controls.identity import NonrootUser, NumericUser, UserResolves
 from builder.controls.kernel import DeclaredSysctls
+from builder.controls.licences import Licences
 from builder.controls.loader import ElfHardening, LoaderEnvironment, LoaderFolders
 from builder.controls.ownership import CleanLogs, CodeOwnedByRoot, DeclaredWritable
 from builder.controls.privilege import (
@@ -57,6 +58,7 @@ from builder.controls.runtime import (
     ReadOnlyRoot,
     Seccomp,
 )
+from builder.controls.sbom import CompleteSbom
 from builder.controls.secrets import NoSecrets
 from builder.controls.settings import GpuRequest, NoSystemVolumes, StopSignal
 from builder.controls.supply import (
@@ -130,6 +132,8 @@ CATALOGUE: tuple[AnyControl, ...] = (
     DataOnlyModels(),
     ScannerMetadata(),
     PackageSet(),
+    CompleteSbom(),
+    Licences(),
     OwnedFiles(),
     NoSecrets(),
     MaxSize(),

@@ -12,6 +12,7 @@ from builder.model.image import Image
 from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan
 from builder.model.report import Finding, Severity
+from builder.model.sbom import StatedSbom
 
 
 class NoParameters(Strict):
@@ -44,6 +45,8 @@ class Context:
     contract: RunContract | None = None
     definition: Definition | None = None
     """As it stands on the disk: how people are told to start the image."""
+    sboms: tuple[StatedSbom, ...] | None = None
+    """As they stand on the disk, one for each form."""
 
     def known_plan(self) -> Plan:
         if self.plan is None:
@@ -59,6 +62,11 @@ class Context:
         if self.definition is None:
             raise NotAssessed("no run files: nobody said how the image is started")
         return self.definition
+
+    def known_sboms(self) -> tuple[StatedSbom, ...]:
+        if self.sboms is None:
+            raise NotAssessed("no SBOM: the image was not built from an image.yaml here")
+        return self.sboms
 
     def known_lock(self) -> LockedPlatform:
         if self.lock is None:

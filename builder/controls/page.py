@@ -10,7 +10,16 @@ from builder.model.report import Severity
 FAMILIES = {
     "Accounts and groups": ("accounts", "identity", "groups"),
     "Privilege and file integrity": ("privilege", "ownership", "loader"),
-    "What is in the image": ("surface", "tools", "supply", "closure", "secrets", "weights"),
+    "What is in the image": (
+        "surface",
+        "tools",
+        "supply",
+        "sbom",
+        "licences",
+        "closure",
+        "secrets",
+        "weights",
+    ),
     "What the image tells an engine": ("configuration", "settings", "python", "trust"),
     "GPUs": ("driver", "cuda", "accelerator"),
     "How it is run": ("runtime", "bounds", "kernel"),

@@ -70,6 +70,11 @@ def oci(rule: str) -> Reference:
     return Reference(standard="OCI Image Format Specification 1.1.0", rule=rule)
 
 
+def eo(rule: str) -> Reference:
+    """What it asks of an SBOM stands in NTIA's "Minimum Elements" of July 2021."""
+    return Reference(standard="Executive Order 14028 (May 2021)", rule=rule)
+
+
 def cwe(rule: str) -> Reference:
     return Reference(standard="CWE 4.16", rule=f"CWE-{rule}")
 

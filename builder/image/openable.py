@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from builder.image.packed import Packed, Undigested
+from builder.image.packed import Packed, Undigested, packed_in
 from builder.image.streams import Packing, Span, unpacked
 from builder.model.image import Image
 from builder.model.tree import Content, Entry, Rootfs, Slice, Unhashed
@@ -29,7 +29,7 @@ def openable(image: Image, store: Store) -> Iterator[Image]:
         spools: dict[Span, Path] = {}
 
         def plain(entry: Entry) -> Entry:
-            packed = _packed(entry.content)
+            packed = packed_in(entry.content)
             if packed is None or not _is_far(packed.packing, packed.span):
                 return entry
             if packed.span not in spools:
@@ -38,12 +38,6 @@ def openable(image: Image, store: Store) -> Iterator[Image]:
 
         entries = {path: plain(entry) for path, entry in image.rootfs.items()}
         yield image.replace(rootfs=Rootfs(entries)) if spools else image
-
-
-def _packed(content: Content | None) -> Packed | None:
-    if isinstance(content, Undigested):
-        return content.packed
-    return content if isinstance(content, Packed) else None
 
 
 def _is_far(packing: Packing, span: Span) -> bool:

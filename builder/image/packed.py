@@ -2,13 +2,13 @@
 
 import hashlib
 import io
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from builder.image.streams import CHUNK, Joined, Packing, Span, unpacked
-from builder.model.tree import NO_FACTS, Facts
+from builder.model.tree import NO_FACTS, Content, Entry, Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,47 @@ class Packed:
                 return
 
 
+def digests(
+    span: Span, packing: Packing, places: Iterable[tuple[int, int]], algorithm: str
+) -> Iterator[tuple[int, str]]:
+    """Offset and digest of files of a layer, all in one reading. `places` are offset and size, in order."""
+    pieces = unpacked(span, packing)
+    at, piece = 0, b""
+    for offset, size in places:
+        digest, end = hashlib.new(algorithm, usedforsecurity=False), offset + size
+        while at < end:
+            digest.update(piece[max(0, offset - at) : end - at])
+            if at + len(piece) >= end:
+                break
+            at, piece = at + len(piece), next(pieces, b"")
+            if not piece:
+                break
+        yield offset, digest.hexdigest()
+    pieces.close()
+
+
+def packed_in(content: Content | None) -> "Packed | None":
+    """Where in a compressed layer it lies; `None` where it can be read without going through one."""
+    if isinstance(content, Undigested):
+        return content.packed
+    return content if isinstance(content, Packed) else None
+
+
+def digests_of(entries: Iterable[Entry], algorithm: str) -> dict[str, str]:
+    """Path -> digest of what lies in compressed layers, each of which is read once."""
+    layers: dict[Span, tuple[Packing, dict[int, int]]] = {}
+    places: dict[str, tuple[Span, int]] = {}
+    for entry in entries:
+        if (packed := packed_in(entry.content)) is not None:
+            places[entry.path] = (packed.span, packed.offset)
+            layers.setdefault(packed.span, (packed.packing, {}))[1][packed.offset] = packed.size
+    found = {
+        span: dict(digests(span, packing, sorted(sizes.items()), algorithm))
+        for span, (packing, sizes) in layers.items()
+    }
+    return {path: found[span][offset] for path, (span, offset) in places.items()}
+
+
 @dataclass(slots=True, eq=False)
 class Digests:
     """The digests of a layer's large files, which hardly anybody asks for: when somebody does, one more
@@ -71,19 +112,7 @@ class Digests:
         return self._known[offset]
 
     def _make(self) -> None:
-        pieces = unpacked(self.span, self.packing)
-        at, piece = 0, b""
-        for offset, size in self._places:
-            digest, end = hashlib.sha256(), offset + size
-            while at < end:
-                digest.update(piece[max(0, offset - at) : end - at])
-                if at + len(piece) >= end:
-                    break
-                at, piece = at + len(piece), next(pieces, b"")
-                if not piece:
-                    break
-            self._known[offset] = digest.hexdigest()
-        pieces.close()
+        self._known.update(digests(self.span, self.packing, self._places, "sha256"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,23 @@ class SeccompRow(Strict):
     """Let through for the probe shell of the live tests, in the tested container only."""
 
 
+class SbomRow(Strict):
+    """What the SBOM beside the image accounts for."""
+
+    components: int
+    kinds: dict[str, int] = {}
+    """`deb`, `wheel`, `bundled` (in a wheel), `files` (the image's own), `generated` -> how many."""
+    libraries: int
+    """Shared libraries that are named by soname and build id."""
+    files: int
+    owned_files: int
+    """Those that a component brought."""
+    bytes: int
+    owned_bytes: int
+    unowned: Strings = ()
+    """The first paths that no component accounts for; the SBOM lists all."""
+
+
 class Report(Strict):
     """What `report.json` holds. No clock, host name or working directory is in it."""
 
@@ -129,6 +146,10 @@ class Report(Strict):
     """How the image meets a GPU. Each name begins with how it is known: `rehearsal`, `gpu` for a real one."""
     not_run: tuple[str, ...] = ()
     """What was not checked and why, in the user's words."""
+    sbom: SbomRow | None = None
+    """Of the SBOM that was written beside the image; absent where none is."""
+    terms: tuple[str, ...] = ()
+    """What the makers of libraries in the image ask of whoever passes it on."""
     advice: tuple[str, ...] = ()
     """What hardening an image of others could not mend, or may need a hand, and what to do."""
 

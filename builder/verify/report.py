@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from builder.controls.audit import Audited
 from builder.controls.catalogue import BY_KEY
 from builder.controls.inventory import inventory
+from builder.controls.licences import carried_terms
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
 from builder.model.plan import ForeignPlan, Plan, PlannedControl
 from builder.model.profile import Waiver
-from builder.model.report import CheckResult, ControlResult, Outcome, PackageRow, Report
+from builder.model.report import CheckResult, ControlResult, Outcome, PackageRow, Report, SbomRow
 from builder.model.tree import Kind
 from builder.verify.live import LiveResult
 
@@ -28,11 +29,13 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
     tag: str,
     pruned: int = 0,
     advice: Iterable[str] = (),
+    sbom: SbomRow | None = None,
 ) -> Report:
     """`image` is as read back from disk; `tag` is empty where no engine has it. Without a lock, the packages
     are those that the image itself says it holds.
     """
     by_key = {audited.key: audited for audited in audits}
+    rows = packages(lock) if lock is not None else found_packages(image)
     return Report(
         image=plan.image,
         variant_of=plan.variant_of if isinstance(plan, Plan) else "",
@@ -47,7 +50,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
         pruned=pruned,
         layers=len(image.layers),
         files=sum(1 for entry in image.rootfs.values() if entry.kind is not Kind.DIRECTORY),
-        packages=packages(lock) if lock is not None else found_packages(image),
+        packages=rows,
         controls=tuple(
             control_result(planned, by_key.get(planned.key), changes, live, waiver_for(plan, planned.key))
             for planned in plan.controls
@@ -57,6 +60,8 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
         suites=live.suites,
         gpu=live.gpu,
         not_run=(*live.not_run, *not_assessed(by_key.values())),
+        sbom=sbom,
+        terms=tuple(carried_terms((row.name, row.version) for row in rows if row.kind == "wheel")),
         advice=tuple(advice),
     )
 

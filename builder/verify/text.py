@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from builder.controls.catalogue import BY_KEY
-from builder.model.report import CheckResult, ControlResult, Outcome, Report, SeccompRow
+from builder.model.report import CheckResult, ControlResult, Outcome, Report, SbomRow, SeccompRow
 
 WIDTH = 100
 SHOWN = 8
@@ -51,9 +51,21 @@ def head(report: Report) -> str:
         ("size", f"{size}, {plural(report.files, 'file')}"),
         ("packages", packages or "none"),
     ]
+    if report.sbom:
+        rows.append(("sbom", coverage(report.sbom)))
     if report.seccomp:
         rows.append(("seccomp", seccomp(report.seccomp)))
     return "\n".join(f"{name:<9} {value}" for name, value in rows)
+
+
+def coverage(row: SbomRow) -> str:
+    """`27 components own 1,409 of 1,409 files and 100 % of the bytes`"""
+    share = 100 * row.owned_bytes / row.bytes if row.bytes else 100
+    shown = "100" if row.owned_bytes == row.bytes else f"{min(share, 99.9):.1f}"
+    return (
+        f"{plural(row.components, 'component')} own {row.owned_files:,} of {plural(row.files, 'file')} "
+        f"and {shown} % of the bytes"
+    )
 
 
 def untagged(report: Report) -> str:
@@ -197,6 +209,7 @@ def notes(report: Report) -> Iterator[str]:
     for title, lines in (
         ("waived", waived),
         ("switched off", report.switched_off),
+        ("terms", report.terms),
         ("left to do", report.advice),
         ("not run", (*folded(report.not_run), *skipped(report))),
     ):

@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 from builder.model.definition import Definition
 from builder.model.image import Image
 from builder.model.plan import Plan
+from builder.model.sbom import StatedSbom
 
 T = TypeVar("T")
 Break = Callable[[Image], Image]
 RunBreak = Callable[[Definition], Definition]
+Sboms = tuple[StatedSbom, ...]
 HIDDEN = "no-shadowed-content"
 """Fires too where something lies hidden in a layer below."""
 
@@ -30,6 +32,8 @@ class Mutant:
     """Breaks the rendered run files."""
     plan: Callable[[Plan], Plan] = unchanged
     """Says something else in image.yaml."""
+    sboms: Callable[[Sboms], Sboms] = unchanged
+    """Writes something else beside the layout."""
     mended: bool = True
     """`enforce` of this control alone makes it sound again."""
     also: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from builder.model.image import Image, ImageConfig, Layer
 from builder.model.lock import LockedPackage, LockedPlatform, LockedWheel
 from builder.model.plan import Plan, PlannedControl
 from builder.model.profile import RunSettings
+from builder.model.sbom import FILES, StatedSbom
 from builder.model.spec import FileSpec, Healthcheck, ImageSpec, PythonSpec, State, Writable
 from builder.model.tree import Bytes, Elf, Entry, Facts, Kind, Owner, Rootfs
 from builder.render.contract import make_contract
@@ -92,11 +93,11 @@ def recorded(path: str, entry: Entry) -> str:
     return f"{path},sha256={digest},{entry.size}\n"
 
 
-def wheel(name: str, version: str, files: dict[str, str]) -> list[Entry]:
+def wheel(name: str, version: str, files: dict[str, str], fields: str = "") -> list[Entry]:
     """A wheel's modules with its metadata."""
     entries = [file(f"{SITE}/{path}", text) for path, text in files.items()]
     info = f"{name}-{version}.dist-info"
-    entries.append(file(f"{SITE}/{info}/METADATA", f"Name: {name}\nVersion: {version}\n"))
+    entries.append(file(f"{SITE}/{info}/METADATA", f"Name: {name}\nVersion: {version}\n{fields}"))
     lines = [recorded(entry.path.removeprefix(SITE + "/"), entry) for entry in entries]
     return [*entries, file(f"{SITE}/{info}/RECORD", "".join(lines) + f"{info}/RECORD,,\n")]
 
@@ -257,6 +258,12 @@ def lock() -> LockedPlatform:
         name="demo", version="1.0", filename="demo-1.0-py3-none-any.whl", size=1, sha256="0" * 64
     )
     return LockedPlatform(packages=packages, wheels=(demo,))
+
+
+def sboms() -> tuple[StatedSbom, ...]:
+    packages = frozenset({("deb", name, version) for name, version in VERSIONS.items()})
+    named = packages | {("wheel", "demo", "1.0")}
+    return tuple(StatedSbom(file=f"sbom/{file}", packages=named) for file in FILES.values())
 
 
 Break = Callable[[Image], Image]

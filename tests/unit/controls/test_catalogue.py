@@ -13,13 +13,14 @@ from builder.model.plan import PlannedControl
 from builder.model.report import Outcome
 from tests.unit.controls.mutant import Mutant
 from tests.unit.controls.mutants import MUTANTS
-from tests.unit.controls.sound import contract, definition, image, lock, plan, planned
+from tests.unit.controls.sound import contract, definition, image, lock, plan, planned, sboms
 
 SOUND = image()
 PLAN = plan()
 LOCK = lock()
 CONTRACT = contract()
 DEFINITION = definition()
+SBOMS = sboms()
 
 every_control = pytest.mark.parametrize("control", CATALOGUE, ids=lambda control: control.key)
 every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=str)
@@ -33,7 +34,8 @@ def controls_for(mutant: Mutant) -> tuple[PlannedControl, ...]:
 def context(mutant: Mutant | None = None) -> Context:
     files = mutant.run(DEFINITION) if mutant is not None else DEFINITION
     said = mutant.plan(PLAN) if mutant is not None else PLAN
-    return Context(plan=said, lock=LOCK, contract=CONTRACT, definition=files)
+    written = mutant.sboms(SBOMS) if mutant is not None else SBOMS
+    return Context(plan=said, lock=LOCK, contract=CONTRACT, definition=files, sboms=written)
 
 
 def failed(results: tuple[Audited, ...]) -> set[str]:
@@ -41,7 +43,8 @@ def failed(results: tuple[Audited, ...]) -> set[str]:
 
 
 def test_sound_image_has_no_finding() -> None:
-    results = audit(SOUND, PLAN, LOCK, PLAN.controls, contract=CONTRACT, definition=DEFINITION)
+    known = {"contract": CONTRACT, "definition": DEFINITION, "sboms": SBOMS}
+    results = audit(SOUND, PLAN, LOCK, PLAN.controls, **known)
     assert [finding.message for result in results for finding in result.findings] == []
     assert {result.outcome for result in results} == {Outcome.PASSED}
 
@@ -51,7 +54,8 @@ def test_mutant_is_caught_by_its_control_and_no_other(mutant: Mutant) -> None:
     files = mutant.run(DEFINITION)
     broken = mutant.break_(SOUND)
     said = mutant.plan(PLAN)
-    results = audit(broken, said, LOCK, controls_for(mutant), contract=CONTRACT, definition=files)
+    known = {"contract": CONTRACT, "definition": files, "sboms": mutant.sboms(SBOMS)}
+    results = audit(broken, said, LOCK, controls_for(mutant), **known)
     assert failed(results) == {mutant.control, *mutant.also}
 
 

@@ -7,7 +7,7 @@ from tests.unit.controls.mutants.privilege import PRIVILEGE
 from tests.unit.controls.mutants.run import RUN
 from tests.unit.controls.mutants.secrets import SECRETS
 from tests.unit.controls.mutants.settings import CONFIGURATION, SETTINGS
-from tests.unit.controls.mutants.supply import MODELS, SUPPLY, TRUST
+from tests.unit.controls.mutants.supply import BILLS, MODELS, SUPPLY, TRUST
 from tests.unit.controls.mutants.surface import SURFACE
 
 MUTANTS = (
@@ -17,6 +17,7 @@ MUTANTS = (
     *SURFACE,
     *CLOSURE,
     *SUPPLY,
+    *BILLS,
     *MODELS,
     *TRUST,
     *SETTINGS,

@@ -1,10 +1,13 @@
 """Images that break the controls of where files come from."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from builder.model.image import Image, Layer
 from builder.model.tree import Kind, Rootfs
-from tests.unit.controls.mutant import HIDDEN, mutant
+from tests.unit.controls.mutant import HIDDEN, Sboms, mutant
 from tests.unit.controls.sound import (
     SITE,
     Break,
@@ -18,6 +21,7 @@ from tests.unit.controls.sound import (
     link,
     pem,
     put,
+    wheel,
     with_layers,
 )
 
@@ -186,6 +190,110 @@ SUPPLY = (
         "a large file",
         put(file("app/weights.bin", b"\0" * 2_000_000)),
         "the image is 2.0 MB unpacked, 1 MB are allowed",
+        mended=False,
+    ),
+)
+
+DEP5 = """\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
+Copyright: somebody
+License: {}
+"""
+
+
+def under(licence: str) -> Break:
+    return put(file("usr/share/doc/libc6/copyright", DEP5.format(licence)))
+
+
+def written(**changes: Any) -> Callable[[Sboms], Sboms]:
+    """The first document, changed."""
+    return lambda sboms: (replace(sboms[0], **changes), *sboms[1:])
+
+
+def named(*more: tuple[str, str, str]) -> Callable[[Sboms], Sboms]:
+    return lambda sboms: (replace(sboms[0], packages=sboms[0].packages ^ set(more)), *sboms[1:])
+
+
+BILLS = (
+    mutant(
+        "complete-sbom",
+        "one is missing",
+        lambda image: image.replace(),
+        "sbom/spdx.json is missing",
+        sboms=written(problem="is missing"),
+        mended=False,
+    ),
+    mutant(
+        "complete-sbom",
+        "of another build",
+        lambda image: image.replace(),
+        f"sbom/spdx.json is about another image, sha256:{'0' * 64}",
+        sboms=written(digest=f"sha256:{'0' * 64}"),
+        mended=False,
+    ),
+    mutant(
+        "complete-sbom",
+        "a package less",
+        lambda image: image.replace(),
+        "sbom/spdx.json lacks deb 'libc6' 2.41-12, which is locked",
+        sboms=named(("deb", "libc6", "2.41-12")),
+        mended=False,
+    ),
+    mutant(
+        "complete-sbom",
+        "a wheel more",
+        lambda image: image.replace(),
+        "sbom/spdx.json names wheel 'extra' 2.0, which isn't locked",
+        sboms=named(("wheel", "extra", "2.0")),
+        mended=False,
+    ),
+    mutant(
+        "licences",
+        "denied",
+        under("AGPL-3+"),
+        "deb libc6 is under 'AGPL-3.0-or-later', which the profile doesn't allow",
+        parameters={"deny": ("AGPL-*",)},
+        mended=False,
+    ),
+    mutant(
+        "licences",
+        "not among the allowed",
+        under("GPL-2+ and Expat"),
+        "deb libc6 is under 'GPL-2.0-or-later', which the profile doesn't allow",
+        parameters={"allow": ("MIT", "BSD-*")},
+        mended=False,
+    ),
+    mutant(
+        "licences",
+        "both alternatives denied",
+        under("GPL-3+ or AGPL-3+"),
+        "deb libc6 is under 'GPL-3.0-or-later', which the profile doesn't allow",
+        parameters={"deny": ("*GPL-3.0-*",)},
+        mended=False,
+    ),
+    mutant(
+        "licences",
+        "of a wheel",
+        put(
+            *wheel(
+                "demo",
+                "1.0",
+                {"demo/__init__.py": "x = 1\n", "demo/more.py": "y = 2\n"},
+                "License: SSPL-1.0\n",
+            )
+        ),
+        "wheel demo is under 'SSPL-1.0', which the profile doesn't allow",
+        parameters={"deny": ("sspl-1.0",)},
+        mended=False,
+    ),
+    mutant(
+        "licences",
+        "not to be read",
+        lambda image: image.replace(),
+        "deb base-files doesn't say its licence in a form that can be read",
+        parameters={"unstated": "deny"},
         mended=False,
     ),
 )
