@@ -144,7 +144,7 @@ def _said(data: dict[str, Any]) -> tuple[str, list[tuple[str, str, str]]]:
         digest = data["metadata"]["component"]["version"]
         purls = [one.get("purl", "") for one in data["components"]]
     else:
-        image = next(one for one in data["packages"] if one["SPDXID"] == "SPDXRef-Image")
+        [image] = [one for one in data["packages"] if one["SPDXID"] == "SPDXRef-Image"]
         digest = image["versionInfo"]
         ids = [one for one in data["packages"] if not one["SPDXID"].startswith("SPDXRef-bundled-")]
         purls = [ref["referenceLocator"] for one in ids for ref in one.get("externalRefs", ())]

@@ -1,5 +1,6 @@
 """Under which licences an image may pass on what it holds."""
 
+import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from builder.model.report import Finding, Severity
 from builder.model.spec import Strings
 from builder.model.tree import Rootfs
 from builder.packages.licences import Licence, of_copyright, of_metadata
+
+_WORD = re.compile(r"[A-Za-z0-9.+-]+")
 
 
 def debian_licence(rootfs: Rootfs, package: str) -> Licence:
@@ -84,9 +87,10 @@ class Licences(Control[LicenceParameters]):
 
 def _faults(expression: str, parameters: LicenceParameters) -> list[str]:
     """The licences in the way; where there are alternatives, of the one with the fewest. In order."""
-    if not any(word in expression for word in ("(", " OR ", " WITH ")):  # most: no grammar needed
-        return [name for name in dict.fromkeys(expression.split(" AND ")) if not _passes(name, parameters)]
-    from license_expression import Licensing  # noqa: PLC0415 - only where there is something to parse
+    names = [word for word in _WORD.findall(expression) if word not in ("AND", "OR")]
+    if "WITH" not in names and all(_passes(name, parameters) for name in names):
+        return []
+    from license_expression import Licensing  # noqa: PLC0415 - only where it matters how they are joined
 
     tree = Licensing().parse(expression)
     return list(dict.fromkeys(_in_the_way(tree, parameters)))

@@ -7,10 +7,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.model.tree import Bytes, Content, Entry, Slice
-from builder.supply.graph import Component, Graph, Subject
+
+if TYPE_CHECKING:
+    from builder.supply.graph import Component, Graph, Subject
 
 TOOL = f"temper-{__version__}"
 Kept = Callable[[str, Callable[[], str]], str]
@@ -34,12 +37,12 @@ def recipe() -> str:
     return digest.hexdigest()
 
 
-def identity(graph: Graph, form: str) -> uuid.UUID:
+def identity(graph: "Graph", form: str) -> uuid.UUID:
     """The document's own, out of the image's digest and who wrote it: never random."""
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{graph.subject.digest} {graph.subject.name} {TOOL} {form}")
 
 
-def component_key(form: str, component: Component, layers: tuple[str, ...] = ()) -> str:
+def component_key(form: str, component: "Component", layers: tuple[str, ...] = ()) -> str:
     """Everything that a component's part of a document depends on, without reading a file."""
     said = [
         *(component.ref, component.name, component.version, component.purl, component.supplier),
@@ -81,7 +84,7 @@ def _hashed(content: Content) -> str:
     return digest.hexdigest()
 
 
-def subject_purl(subject: Subject) -> str:
+def subject_purl(subject: "Subject") -> str:
     from packageurl import PackageURL  # noqa: PLC0415 - a document that is known needs none
 
     name = re.sub(r"[^a-z0-9._-]+", "-", subject.name.lower()).strip("-") or "image"
@@ -90,7 +93,7 @@ def subject_purl(subject: Subject) -> str:
     )
 
 
-def remark(graph: Graph) -> str:
+def remark(graph: "Graph") -> str:
     """What a reader has to know before believing the rest."""
     covered = graph.coverage
     said = (

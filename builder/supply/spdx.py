@@ -292,7 +292,9 @@ def _licence_remark(licence: Licence) -> str | None:
     if licence.mentioned:
         texts = ", ".join(licence.mentioned)
         return f"the copyright file is not machine-readable; of the common licences it refers to {texts}"
-    return f"as its {licence.said_by} says" if licence.said_by else None
+    if licence.said_by == "DEP-5":
+        return "as its machine-readable copyright file says"
+    return f"as '{licence.said_by}' of its metadata says" if licence.said_by else None
 
 
 def _purl(purl: str) -> Any:

@@ -60,10 +60,11 @@ def head(report: Report) -> str:
 
 def coverage(row: SbomRow) -> str:
     """`27 components own 1,409 of 1,409 files and 100 % of the bytes`"""
+    verb = "owns" if row.components == 1 else "own"
     share = 100 * row.owned_bytes / row.bytes if row.bytes else 100
     shown = "100" if row.owned_bytes == row.bytes else f"{min(share, 99.9):.1f}"
     return (
-        f"{plural(row.components, 'component')} own {row.owned_files:,} of {plural(row.files, 'file')} "
+        f"{plural(row.components, 'component')} {verb} {row.owned_files:,} of {plural(row.files, 'file')} "
         f"and {shown} % of the bytes"
     )
 

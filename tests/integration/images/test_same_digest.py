@@ -107,6 +107,7 @@ def test_another_user_elsewhere_with_a_cold_store_gets_the_same_bytes(
     assert (output / "report.json").stat().st_uid == NOBODY
     assert report["digest"] == ours.report["digest"]
     assert contents(output / "definition") == contents(ours.folder / "definition")
+    assert contents(output / "sbom") == contents(ours.folder / "sbom")
 
 
 @pytest.fixture

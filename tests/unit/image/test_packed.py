@@ -76,6 +76,18 @@ def test_one_more_reading_makes_all_digests(tmp_path: Path, monkeypatch) -> None
     assert readings == [1]
 
 
+def test_digests_of_another_kind_take_one_reading_too(tmp_path: Path, monkeypatch) -> None:
+    image = read(tmp_path, "gzip")
+    readings = []
+    unpacked = packed.unpacked
+    monkeypatch.setattr(packed, "unpacked", lambda *words: readings.append(1) or unpacked(*words))
+    expected = {
+        name: hashlib.sha1(data, usedforsecurity=False).hexdigest() for name, data in FILES.items() if data
+    }
+    assert packed.digests_of(image.rootfs.files(), "sha1") == expected
+    assert readings == [1]
+
+
 def test_a_file_without_a_digest_can_be_read(tmp_path: Path) -> None:
     content = read(tmp_path, "gzip").rootfs["z/second.bin"].content
     assert isinstance(content, Undigested)

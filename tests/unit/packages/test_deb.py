@@ -101,6 +101,8 @@ def test_unpacks_every_compression(store: Store, suffix: str) -> None:
         content = stream.read()
     assert content == b"#!/usr/bin/python3\n"
     assert entry.content.sha256 == hashlib.sha256(content).hexdigest()
+    assert isinstance(entry.content, Slice)
+    assert entry.content.sha1 == hashlib.sha1(content, usedforsecurity=False).hexdigest()
     assert entry.content.facts == Facts(shebang="/usr/bin/python3")
     assert package.owner == entry.owner == Owner(kind="deb", name="hello", version="1.0-1")
 

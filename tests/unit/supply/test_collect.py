@@ -1,7 +1,7 @@
 """Who brought each file, and what is said of each component."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.model.report import SbomRow
@@ -103,6 +103,7 @@ def test_a_database_that_is_not_read_is_named() -> None:
 
 
 @pytest.mark.parametrize("path", ["srv/package.json", f"{SITE}/demo-1.0.dist-info/sboms/x.json"])
+@settings(deadline=None)
 @given(text=st.one_of(st.text(max_size=80), st.sampled_from(["[]", "3", "null", '{"name": 3}', "[" * 5000])))
 def test_statements_of_strangers_never_break_it(path: str, text: str) -> None:
     found = [*recorded(), entry(path).replace(content=Bytes(text.encode("utf-8", "replace")))]

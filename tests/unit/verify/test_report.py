@@ -1,9 +1,11 @@
 import pytest
 
 from builder.controls.audit import Audited
-from builder.model.report import ControlResult, Outcome, Report
+from builder.controls.licences import carried_terms
+from builder.model.report import ControlResult, Outcome, Report, SbomRow
 from builder.verify.formats import json_text
 from builder.verify.live import LiveResult, not_run
+from builder.verify.text import coverage
 from tests.unit.verify.parts import AUDITS, Parts, check
 
 
@@ -81,3 +83,25 @@ def test_the_worst_check_speaks_for_a_control(outcomes: tuple[Outcome, ...], exp
 
 def test_a_report_reads_back_from_its_json(report: Report) -> None:
     assert Report.model_validate_json(json_text(report)) == report
+
+
+@pytest.mark.parametrize(
+    ("owned_files", "owned_bytes", "share"),
+    [
+        (2, 2_000_000, "2 of 2 files and 100 %"),
+        (1, 1_999_999, "1 of 2 files and 99.9 %"),
+        (1, 0, "1 of 2 files and 0.0 %"),
+    ],
+)
+def test_an_sbom_is_never_rounded_up_to_all(owned_files: int, owned_bytes: int, share: str) -> None:
+    row = SbomRow(
+        components=1, libraries=0, files=2, owned_files=owned_files, bytes=2_000_000, owned_bytes=owned_bytes
+    )
+    assert coverage(row) == f"1 component owns {share} of the bytes"
+
+
+def test_what_nvidia_asks_is_named_with_the_wheels_that_it_is_about() -> None:
+    wheels = [("numpy", "2.5.5"), ("nvidia-cuda-runtime", "13.5.37"), ("tensorrt-cu13", "10.0")]
+    (line,) = carried_terms(wheels)
+    assert line.startswith("NVIDIA's libraries (nvidia-cuda-runtime 13.5.37, tensorrt-cu13 10.0): ")
+    assert list(carried_terms(wheels[:1])) == []
