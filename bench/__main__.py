@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.big import STARTED, BigPlace, section, section_of, with_section
 from bench.big import measure as measure_big
 from bench.clock import FailedError
+from bench.cold import NAMES, Cold
 from bench.foreign import Foreign
 from bench.peers import BASE_IMAGE, PEER_IMAGE, Peers, mirror
 from bench.place import IMAGE, SERVER, TOP, Place
@@ -96,13 +97,16 @@ def measure(place: Place, root: Path, port: int, asked: argparse.Namespace) -> F
     peers = Peers(folder=root / "peers", packages=packages, port=port, env=dict(place.env))
     foreign = Foreign(root=root / "foreign", place=place, base=peers.base, size=asked.large * MEGA)
     live = Live(place, architecture)
+    cold = Cold(root=root / "cold", place=place, architecture=architecture)
     measured = Measured()
     try:
         prepare(place, peers, measured)
         prepare_foreign(foreign, measured)
-        interleaved(subjects(place, peers, live, foreign), asked.runs, tell, measured)
+        prepare_cold(cold, measured)
+        every = (*subjects(place, peers, live, foreign), *cold.subjects())
+        interleaved(every, asked.runs, tell, measured)
     finally:
-        peers.remove(PEER_IMAGE, BASE_IMAGE, tag(IMAGE), tag(SERVER))
+        peers.remove(PEER_IMAGE, *cold.tags, BASE_IMAGE, tag(IMAGE), tag(SERVER))
     return Findings(
         measured=measured,
         ours=our_size(place, architecture),
@@ -110,6 +114,7 @@ def measure(place: Place, root: Path, port: int, asked: argparse.Namespace) -> F
         checks=len(live.checks),
         runs=asked.runs,
         foreign=foreign.sizes(),
+        cold=cold.sizes,
     )
 
 
@@ -135,6 +140,14 @@ def prepare_foreign(foreign: Foreign, measured: Measured) -> None:
         foreign.set_up()
     except FailedError as error:
         measured.missing |= dict.fromkeys(FOREIGN, str(error))
+
+
+def prepare_cold(cold: Cold, measured: Measured) -> None:
+    tell("making the servers that are started, and stock images of the same wheels")
+    try:
+        cold.set_up()
+    except FailedError as error:
+        measured.missing |= dict.fromkeys(NAMES, str(error))
 
 
 def our_size(place: Place, architecture: str) -> Size | None:

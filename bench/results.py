@@ -1,10 +1,11 @@
 """From what was measured to the page that people read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench import subjects
 from bench.clock import Ran
+from bench.cold_rows import COLD_TEXT, cold_rows
 from bench.foreign_rows import FOREIGN_TEXT, foreign_rows
 from bench.rounds import Measured
 from bench.sizes import Size
@@ -33,6 +34,8 @@ class Findings:
     runs: int
     foreign: tuple[int, int] = (0, 0)
     """Bytes of the small and of the large foreign image."""
+    cold: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Image and form -> bytes of the images that are started."""
 
 
 def page(findings: Findings, versions: Mapping[str, str]) -> str:
@@ -49,6 +52,9 @@ def page(findings: Findings, versions: Mapping[str, str]) -> str:
         "## Images that others built",
         FOREIGN_TEXT,
         rows_text(foreign_rows(findings.measured, *findings.foreign)).strip(),
+        "## Cold start",
+        COLD_TEXT,
+        rows_text(cold_rows(findings.measured, findings.cold)).strip(),
         "## Sizes",
         _SIZES,
         sizes(findings.ours, findings.peer).strip(),

@@ -47,3 +47,19 @@ def test_the_reason_of_a_failure_is_what_apt_says_went_wrong() -> None:
 def test_the_reason_of_a_failure_is_else_the_last_line() -> None:
     assert failure("tool", 2, "first\n\nlast\n\n") == "tool ended with 2: last"
     assert failure("tool", 2, "") == "tool ended with 2: it said nothing"
+
+
+def test_what_takes_long_is_counted_in_fewer_rounds() -> None:
+    done: list[str] = []
+
+    def measure(name: str) -> Ran:
+        done.append(name)
+        return Ran(seconds=1.0, cpu=1.0, peak=0)
+
+    subjects = (
+        Subject(name="a", measure=lambda: measure("a"), most=1),
+        Subject(name="b", measure=lambda: measure("b")),
+    )
+    measured = interleaved(subjects, 3, lambda _: None, Measured())
+    assert done == ["a", "b", "a", "b", "b", "b"]
+    assert {name: len(runs) for name, runs in measured.runs.items()} == {"a": 1, "b": 3}
