@@ -5,21 +5,18 @@ archive, and the same wheels by pip.
 `python -m bench.cold` measures these alone and prints their rows.
 """
 
-import http.client
 import json
 import os
 import re
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.clock import FailedError, Ran, failure, output
+from bench.answer import free_port, running, wait_for
+from bench.clock import FailedError, Ran, output
 from bench.peers import BASE_IMAGE, Peers, mirror
 from bench.place import TOP, Place
 from bench.rounds import Subject
@@ -28,9 +25,6 @@ WITH, WITHOUT, STOCK = "byte code", "no byte code", "stock image"
 FORMS = (WITH, WITHOUT, STOCK)
 MOST = 3
 """Rounds that are counted: they take their time, and differ by far more than noise."""
-PATIENCE = 60
-POLL = 0.002
-"""Seconds between two tries: an open port is no event that anybody tells of."""
 IMPORTS = """\
 from json import dumps
 from time import perf_counter, process_time
@@ -247,49 +241,6 @@ def dockerfile(spec: Mapping[str, Any]) -> str:
         f"WORKDIR {json.dumps(spec['workdir'])}\n"
         f"ENTRYPOINT {json.dumps(spec['entrypoint'])}\n"
     )
-
-
-@contextmanager
-def running(
-    command: tuple[str, ...], env: Mapping[str, str], remove: tuple[str, ...]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The client and its container, which goes whatever happens."""
-    child = subprocess.Popen(
-        command, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        yield child
-    finally:
-        subprocess.run(remove, env=dict(env), capture_output=True, check=False)
-        child.communicate()
-
-
-def wait_for(child: subprocess.Popen[bytes], port: int, path: str) -> None:
-    """Raises `FailedError` where the client ends, or nothing answers in time."""
-    end = time.perf_counter() + PATIENCE
-    while time.perf_counter() < end:
-        if child.poll() is not None:
-            said = child.stdout.read() if child.stdout is not None else b""
-            raise FailedError(failure("docker run", child.returncode, said.decode(errors="replace")))
-        if answers(port, path):
-            return
-        time.sleep(POLL)
-    raise FailedError(f"nothing answers at {path} after {PATIENCE} s")
-
-
-def answers(port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    with suppress(OSError, http.client.HTTPException):
-        connection.request("GET", path)
-        return connection.getresponse().status == http.client.OK
-    connection.close()
-    return False
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def main() -> None:
