@@ -20,6 +20,7 @@ from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layers import layer_blob, split, undated
 from builder.image.layout import read_layout
 from builder.image.memory import LARGE, Memory
+from builder.inputs import making
 from builder.locks import current_lock, gather
 from builder.model.definition import Definition, RenderedFile
 from builder.model.image import Image
@@ -29,7 +30,8 @@ from builder.model.tree import Rootfs
 from builder.packages.store import Store
 from builder.render.contract import make_contract
 from builder.rootfs.compose import compose
-from builder.stages import DEFINITION, LAYOUT, REPORT, SBOM, Built, Made, Options
+from builder.stages import DEFINITION, LAYOUT, PROVENANCE, REPORT, SBOM, Built, Made, Options
+from builder.supply.provenance import provenance
 from builder.verify.live import not_run
 from builder.verify.report import json_text, make_report
 from builder.workplace import Workplace, chosen_platform, created, host_platform
@@ -61,6 +63,7 @@ def make(place: Workplace, plan: Plan, platform: str) -> Made:
         changes=dict(hardened.changes),
         pruned=hardened.pruned,
         section=section,
+        indexes=lock.indexes,
         contract=make_contract(plan, tag_of(plan), hardened.image.config.user),
     )
 
@@ -106,11 +109,13 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
     made = make(place, plan, platform)
     with alone_in(place, folder):
         with plain_errors(folder):
-            (folder / REPORT).unlink(missing_ok=True)  # it would speak of the image before this one
+            for name in (REPORT, PROVENANCE):  # they would speak of the image before this one
+                (folder / name).unlink(missing_ok=True)
         written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
         write_definition(place, plan, made, folder / DEFINITION)
         place.progress.stage("writing the SBOM")
         row = write_bills(place.store, plan, written, made.section, folder / SBOM)
+        statement = provenance(making(place, plan, replace(made, image=written)))
         place.progress.stage("auditing")
         made = replace(made, image=without_trees(written), sbom=row)
         del written
@@ -118,6 +123,7 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
             image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
             report = examine(place, plan, made, image, folder, options)
         write_report(folder, report)
+        write_whole(folder / PROVENANCE, statement)
     return Built(folder=folder, report=report)
 
 
@@ -247,6 +253,7 @@ def finished(place: Workplace, plan: Plan, options: Options) -> Iterator[tuple[P
                 pruned=before.pruned if before is not None else 0,
                 sbom=before.sbom if before is not None else None,
                 section=lock.platforms[platform],
+                indexes=lock.indexes,
                 contract=make_contract(plan, tag_of(plan), image.config.user),
             ),
         )
@@ -262,12 +269,16 @@ def told_before(folder: Path, digest: str) -> Report | None:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Whole or not at all."""
-    fresh = folder / f".{REPORT}.partial"
-    with plain_errors(folder / REPORT):
+    write_whole(folder / REPORT, json_text(report).encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Or not at all."""
+    fresh = path.with_name(f".{path.name}.partial")
+    with plain_errors(path):
         try:
-            fresh.write_text(json_text(report), encoding="utf-8")
-            fresh.replace(folder / REPORT)
+            fresh.write_bytes(data)
+            fresh.replace(path)
         finally:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)

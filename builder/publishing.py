@@ -21,7 +21,7 @@ from builder.registry.upload import Blob
 from builder.signing import cosign
 from builder.signing.keys import SigningKey
 from builder.signing.sealing import Sealing
-from builder.stages import LAYOUT, REPORT
+from builder.stages import LAYOUT, PROVENANCE, REPORT
 from builder.workplace import Workplace
 
 PREDICATES = {
@@ -32,6 +32,7 @@ PREDICATES = {
 """Files of a build's folder -> types of in-toto predicates."""
 REPORT_TYPE = "application/vnd.temper.report.v1+json"
 BILLS = {
+    PROVENANCE: "application/vnd.in-toto+json",
     "sbom/spdx.json": "application/spdx+json",
     "sbom/cyclonedx.json": "application/vnd.cyclonedx+json",
 }
@@ -164,10 +165,24 @@ def artifacts(folder: Path, created: str) -> Iterator[Artifact]:
 
 def statements(folder: Path, subject: str, digest: str) -> Iterator[bytes]:
     """What is attested of the image, beside its signature."""
+    if (folder / PROVENANCE).is_file():
+        yield made_so(folder / PROVENANCE, digest)
     for name, kind in PREDICATES.items():
         path = folder / name
         if path.is_file():
             yield cosign.statement(subject, digest, kind, json.loads(path.read_bytes()))
+
+
+def made_so(path: Path, digest: str) -> bytes:
+    """The provenance, which has to be that of exactly this image."""
+    data = path.read_bytes()
+    try:
+        subjects = cosign.subject_digests(json.loads(data))
+    except (ValueError, AttributeError):
+        subjects = set()
+    if digest not in subjects:
+        raise InputError(f"{path}: speaks of another image than {digest}; build the image again")
+    return data
 
 
 def as_data(published: Published) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from builder.model.contract import RunContract
 from builder.model.image import Image
-from builder.model.lock import LockedPlatform
+from builder.model.lock import LockedIndex, LockedPlatform
 from builder.model.report import Report, SbomRow
 
 LAYOUT = "oci"
 DEFINITION = "definition"
 REPORT = "report.json"
 SBOM = "sbom"
+PROVENANCE = "provenance.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,4 +49,6 @@ class Made:
     sbom: SbomRow | None = None
     """What the SBOM accounts for, once it is written."""
     section: LockedPlatform
+    indexes: tuple[LockedIndex, ...]
+    """The signed ones that the lock was made from."""
     contract: RunContract

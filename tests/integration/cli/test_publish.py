@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,6 @@ from tests.integration.registry import (
 
 REPOSITORY = "team/app"
 KINDS = (CONFIG, LAYER)
-REPORT_TYPE = "application/vnd.temper.report.v1+json"
 
 
 Mood = tuple[str, str, Answer]
@@ -58,7 +58,7 @@ def test_the_tag_means_the_image_that_was_built(used: Desk, registry: Registry, 
         f"digest    {digest}\n"
         "platforms linux/amd64\n"
         f"{ran.out.splitlines()[3]}\n"
-        "referrers 1\n"
+        "referrers 2\n"
         "signed    no; name a key by --key\n"
     )
     found, manifest = registry.manifest(REPOSITORY, "1.0")
@@ -69,15 +69,26 @@ def test_the_tag_means_the_image_that_was_built(used: Desk, registry: Registry, 
         assert data == (local / one["digest"].removeprefix("sha256:")).read_bytes()
 
 
-def test_the_report_refers_to_the_image(used: Desk, registry: Registry, digest: str) -> None:
+FILES = {
+    "application/vnd.temper.report.v1+json": "report.json",
+    "application/vnd.in-toto+json": "provenance.json",
+}
+
+
+def test_what_tells_of_the_image_refers_to_it(used: Desk, registry: Registry, digest: str) -> None:
     assert used.run("publish", "app", name(registry.host)).code == 0
-    [listed] = registry.referrers(REPOSITORY, digest)
-    assert listed["artifactType"] == REPORT_TYPE
+    listed = {one["artifactType"]: one for one in registry.referrers(REPOSITORY, digest)}
+    assert listed.keys() == set(FILES)
+    for kind, file in FILES.items():
+        refers(registry, listed[kind], digest, (used.work / RESULT / file).read_bytes())
+
+
+def refers(registry: Registry, listed: dict[str, Any], digest: str, data: bytes) -> None:
     _, artifact = registry.manifest(REPOSITORY, listed["digest"])
     assert artifact["subject"]["digest"] == digest
-    assert artifact["artifactType"] == REPORT_TYPE
+    assert artifact["artifactType"] == listed["artifactType"]
     [layer] = artifact["layers"]
-    assert registry.blob(REPOSITORY, layer["digest"]) == (used.work / RESULT / "report.json").read_bytes()
+    assert registry.blob(REPOSITORY, layer["digest"]) == data
 
 
 def test_what_is_there_is_not_sent_again(used: Desk, front: Front, digest: str) -> None:
@@ -107,9 +118,9 @@ def test_the_tag_moves_last(used: Desk, front: Front) -> None:
 
 def test_referrers_of_others_stay_in_the_list(used: Desk, registry: Registry, digest: str) -> None:
     assert used.run("publish", "app", name(registry.host)).code == 0
-    [ours] = registry.referrers(REPOSITORY, digest)
+    [ours, mine] = registry.referrers(REPOSITORY, digest)
     theirs = {**ours, "artifactType": "application/vnd.other", "digest": digest}
-    index = {"schemaVersion": 2, "manifests": [theirs, {**ours, "annotations": {"older": "entry"}}]}
+    index = {"schemaVersion": 2, "manifests": [theirs, mine, {**ours, "annotations": {"older": "entry"}}]}
     media = "application/vnd.oci.image.index.v1+json"
     put = registry.client.put(
         f"/v2/{REPOSITORY}/manifests/{digest.replace(':', '-')}",
@@ -118,7 +129,7 @@ def test_referrers_of_others_stay_in_the_list(used: Desk, registry: Registry, di
     )
     assert put.status_code == 201, put.text
     assert used.run("publish", "app", name(registry.host)).code == 0
-    assert sorted(registry.referrers(REPOSITORY, digest), key=str) == sorted([theirs, ours], key=str)
+    assert sorted(registry.referrers(REPOSITORY, digest), key=str) == sorted([theirs, ours, mine], key=str)
 
 
 def test_a_registry_with_the_referrers_api_needs_no_list(used: Desk, front: Front, digest: str) -> None:

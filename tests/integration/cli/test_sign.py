@@ -14,7 +14,9 @@ from tests.integration.registry import INDEX, MANIFEST, Registry
 
 REPOSITORY = "team/app"
 REPORT = "urn:temper:report:1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
 ENV = {"TEMPER_PASSPHRASE": "correct horse"}
+ATTESTED = "".join(f"{'':15}attested: {kind}\n" for kind in (PROVENANCE, REPORT))
 SIGNATURE = "dev.cosignproject.cosign/signature"
 
 
@@ -38,20 +40,27 @@ def verify(desk: Desk, name: str, key: str = "team.pub") -> tuple[int, dict[str,
 
 
 def row(digest: str, **values: Any) -> dict[str, Any]:
-    said = {"what": "image", "digest": digest, "signed": True, "other-signatures": 0, "attested": [REPORT]}
+    said = {
+        "what": "image",
+        "digest": digest,
+        "signed": True,
+        "other-signatures": 0,
+        "attested": [PROVENANCE, REPORT],
+    }
     return {**said, **values}
 
 
 def test_who_has_the_key_knows(signed: Desk, name: str, digest: str) -> None:
     assert verify(signed, name) == (0, {"reference": name, "signed": True, "manifests": [row(digest)]})
     ran = signed.run("verify-signature", name, "--key", "team.pub")
-    assert ran.out == f"{name}\n  image        {digest}  signed\n               attested: {REPORT}\n"
+    assert ran.out == f"{name}\n  image        {digest}  signed\n{ATTESTED}"
 
 
 def test_the_report_is_what_is_attested(signed: Desk, registry: Registry, digest: str) -> None:
     _, manifest = registry.manifest(REPOSITORY, f"{digest.replace(':', '-')}.att")
-    [layer] = manifest["layers"]
-    assert layer["annotations"]["predicateType"] == REPORT
+    layers = {layer["annotations"]["predicateType"]: layer for layer in manifest["layers"]}
+    assert layers.keys() == {PROVENANCE, REPORT}
+    layer = layers[REPORT]
     envelope = json.loads(registry.blob(REPOSITORY, layer["digest"]))
     statement = json.loads(base64.b64decode(envelope["payload"]))
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
@@ -175,8 +184,9 @@ def test_cosign_accepts_it(signed: Desk, name: str, cosign: list[str]) -> None:
     options = ["--key", "team.pub", "--insecure-ignore-tlog=true", "--allow-insecure-registry", name]
     found = told([*cosign, "verify", *options], signed.work)
     assert found.returncode == 0, found.stderr
-    found = told([*cosign, "verify-attestation", "--type", REPORT, *options], signed.work)
-    assert found.returncode == 0, found.stderr
+    for kind in (REPORT, "slsaprovenance1"):
+        found = told([*cosign, "verify-attestation", "--type", kind, *options], signed.work)
+        assert found.returncode == 0, found.stderr
 
 
 def test_cosign_refuses_another_key(signed: Desk, name: str, cosign: list[str]) -> None:
