@@ -9,7 +9,7 @@ import click
 
 from builder.cli.answers import answer, say
 from builder.cli.group import cli, workplace
-from builder.cli.options import AS_JSON, PROFILE, with_options
+from builder.cli.options import AS_JSON, PLATFORM, PROFILE, with_options
 
 if TYPE_CHECKING:
     from builder.signing.keys import SigningKey
@@ -94,4 +94,26 @@ def verify_signature(reference: str, key: Path, as_json: bool) -> None:
     found = verify(parse(reference), key)
     answer(as_data(found) if as_json else found, as_text, as_json)  # type: ignore[arg-type]
     if not found.signed:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("reference")
+@with_options(PLATFORM)
+@AS_JSON
+@click.pass_context
+def reproduce(context: click.Context, reference: str, platform: str | None, as_json: bool) -> None:
+    """Build a published image again from its sources, and say whether the digest is the same.
+
+    To be run in a checkout of what it was built from: image.yaml, profiles and lock must be those that its
+    provenance names. Exit code 1 where the digests differ; the first differing layer, file and byte is told.
+    """
+    from builder.registry.name import parse
+    from builder.reproducing import as_data, as_text
+    from builder.reproducing import reproduce as run
+    from builder.workplace import host_platform
+
+    done = run(workplace(context), parse(reference), platform or host_platform())
+    answer(as_data(done) if as_json else done, as_text, as_json)  # type: ignore[arg-type]
+    if done.difference:
         sys.exit(1)

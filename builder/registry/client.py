@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
@@ -37,6 +38,8 @@ class Asked:
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | Content | None = None
     limit: int = LONGEST_ANSWER
+    into: BinaryIO | None = None
+    """What a good answer is written to, from its beginning; it is kept in memory without one."""
 
 
 def authorities(host: str) -> tuple[Path, ...]:
@@ -95,6 +98,14 @@ class Registry:
             raise RefusedError(f"the registry sends something else for {digest}")
         return answer.content
 
+    async def save(self, digest: str, size: int, file: BinaryIO) -> None:
+        """Of any size."""
+        await self.persist(Asked("GET", self.url(f"blobs/{digest}"), limit=size, into=file), (200,))
+        file.flush()
+        file.seek(0)
+        if f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" != digest:  # type: ignore[arg-type]
+            raise RefusedError(f"the registry sends something else for {digest}")
+
     async def persist(self, asked: "Asked", fine: tuple[int, ...]) -> httpx.Response:
         """Asks again where that may help."""
         return await self.session.persist(asked.url, lambda: self.ask(asked, fine), lambda: 0)
@@ -122,7 +133,7 @@ class Registry:
             request = self._client.build_request(asked.method, asked.url, headers=headers, content=body)
             response = await self._client.send(request, stream=True, follow_redirects=moves, auth=None)
             try:
-                return await _read(response, asked.limit)
+                return await _read(response, asked)
             finally:
                 await response.aclose()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
@@ -140,12 +151,20 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-async def _read(response: httpx.Response, limit: int) -> httpx.Response:
-    data = bytearray()
+async def _read(response: httpx.Response, asked: Asked) -> httpx.Response:
+    data, count = bytearray(), 0
+    file = asked.into if response.status_code == 200 else None
+    if file is not None:
+        file.seek(0)
+        file.truncate()
     async for piece in response.aiter_raw():
-        data.extend(piece)
-        if len(data) > limit:
-            raise RefusedError(f"the registry answers with more than {limit} bytes")
+        count += len(piece)
+        if count > asked.limit:
+            raise RefusedError(f"the registry answers with more than {asked.limit} bytes")
+        if file is not None:
+            file.write(piece)
+        else:
+            data.extend(piece)
     return httpx.Response(
         response.status_code, headers=response.headers, content=bytes(data), request=response.request
     )
