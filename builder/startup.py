@@ -5,6 +5,7 @@ import importlib
 import signal
 import sys
 import threading
+import time
 from types import ModuleType
 from typing import Any
 
@@ -34,13 +35,18 @@ def heed_interrupts() -> None:
 
 def _unraisable(dropped: "sys.UnraisableHookArgs") -> None:
     if isinstance(dropped.exc_value, KeyboardInterrupt):
-        # a moment later and from another thread, since raised here it would be dropped as well
-        words = (threading.main_thread().ident, signal.SIGTERM)
-        again = threading.Timer(0.01, signal.pthread_kill, words)
-        again.daemon = True
-        again.start()
+        left = threading.Event()
+        threading.Thread(target=_again, args=(left,), daemon=True).start()
+        left.set()
     else:
         sys.__unraisablehook__(dropped)
+
+
+def _again(left: threading.Event) -> None:
+    """From another thread, and once the hook was left: raised in there it would be dropped as well."""
+    left.wait()
+    time.sleep(0.1)
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
 class Later(ModuleType):
