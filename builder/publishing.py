@@ -30,6 +30,8 @@ PREDICATES = {
     "sbom/cyclonedx.json": "https://cyclonedx.org/bom",
 }
 """Files of a build's folder -> types of in-toto predicates."""
+LARGEST_STATEMENT = 32 << 20
+"""Bytes of a file that is put into a statement. What is larger is attached all the same."""
 REPORT_TYPE = "application/vnd.temper.report.v1+json"
 BILLS = {
     PROVENANCE: "application/vnd.in-toto+json",
@@ -158,9 +160,7 @@ def artifacts(folder: Path, created: str) -> Iterator[Artifact]:
     for name, kind in {REPORT: REPORT_TYPE, **BILLS}.items():
         path = folder / name
         if path.is_file():
-            yield Artifact(
-                artifact_type=kind, media_type=kind, file=Blob.of(path.read_bytes()), created=created
-            )
+            yield Artifact(artifact_type=kind, media_type=kind, file=Blob.at(path), created=created)
 
 
 def statements(folder: Path, subject: str, digest: str) -> Iterator[bytes]:
@@ -169,7 +169,7 @@ def statements(folder: Path, subject: str, digest: str) -> Iterator[bytes]:
         yield made_so(folder / PROVENANCE, digest)
     for name, kind in PREDICATES.items():
         path = folder / name
-        if path.is_file():
+        if path.is_file() and path.stat().st_size <= LARGEST_STATEMENT:
             yield cosign.statement(subject, digest, kind, json.loads(path.read_bytes()))
 
 

@@ -34,6 +34,13 @@ class Blob:
     def of(data: bytes) -> "Blob":
         return Blob(digest=f"sha256:{hashlib.sha256(data).hexdigest()}", size=len(data), data=data)
 
+    @staticmethod
+    def at(path: Path) -> "Blob":
+        """A file of any size."""
+        with path.open("rb") as file:
+            digest, size = hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
+        return Blob(digest=f"sha256:{digest}", size=size, path=path)
+
     def open(self) -> BufferedReader | BytesIO:
         return self.path.open("rb") if self.path is not None else BytesIO(self.data)
 

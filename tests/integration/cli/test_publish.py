@@ -58,7 +58,7 @@ def test_the_tag_means_the_image_that_was_built(used: Desk, registry: Registry, 
         f"digest    {digest}\n"
         "platforms linux/amd64\n"
         f"{ran.out.splitlines()[3]}\n"
-        "referrers 2\n"
+        "referrers 4\n"
         "signed    no; name a key by --key\n"
     )
     found, manifest = registry.manifest(REPOSITORY, "1.0")
@@ -72,6 +72,8 @@ def test_the_tag_means_the_image_that_was_built(used: Desk, registry: Registry, 
 FILES = {
     "application/vnd.temper.report.v1+json": "report.json",
     "application/vnd.in-toto+json": "provenance.json",
+    "application/spdx+json": "sbom/spdx.json",
+    "application/vnd.cyclonedx+json": "sbom/cyclonedx.json",
 }
 
 
@@ -118,9 +120,9 @@ def test_the_tag_moves_last(used: Desk, front: Front) -> None:
 
 def test_referrers_of_others_stay_in_the_list(used: Desk, registry: Registry, digest: str) -> None:
     assert used.run("publish", "app", name(registry.host)).code == 0
-    [ours, mine] = registry.referrers(REPOSITORY, digest)
+    [ours, *others] = registry.referrers(REPOSITORY, digest)
     theirs = {**ours, "artifactType": "application/vnd.other", "digest": digest}
-    index = {"schemaVersion": 2, "manifests": [theirs, mine, {**ours, "annotations": {"older": "entry"}}]}
+    index = {"schemaVersion": 2, "manifests": [theirs, *others, {**ours, "annotations": {"older": "entry"}}]}
     media = "application/vnd.oci.image.index.v1+json"
     put = registry.client.put(
         f"/v2/{REPOSITORY}/manifests/{digest.replace(':', '-')}",
@@ -129,7 +131,7 @@ def test_referrers_of_others_stay_in_the_list(used: Desk, registry: Registry, di
     )
     assert put.status_code == 201, put.text
     assert used.run("publish", "app", name(registry.host)).code == 0
-    assert sorted(registry.referrers(REPOSITORY, digest), key=str) == sorted([theirs, ours, mine], key=str)
+    assert sorted(registry.referrers(REPOSITORY, digest), key=str) == sorted([theirs, ours, *others], key=str)
 
 
 def test_a_registry_with_the_referrers_api_needs_no_list(used: Desk, front: Front, digest: str) -> None:

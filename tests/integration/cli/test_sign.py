@@ -15,8 +15,10 @@ from tests.integration.registry import INDEX, MANIFEST, Registry
 REPOSITORY = "team/app"
 REPORT = "urn:temper:report:1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
+BILLS = ("https://cyclonedx.org/bom", "https://spdx.dev/Document")
+ALL = [BILLS[0], PROVENANCE, BILLS[1], REPORT]
 ENV = {"TEMPER_PASSPHRASE": "correct horse"}
-ATTESTED = "".join(f"{'':15}attested: {kind}\n" for kind in (PROVENANCE, REPORT))
+ATTESTED = "".join(f"{'':15}attested: {kind}\n" for kind in ALL)
 SIGNATURE = "dev.cosignproject.cosign/signature"
 
 
@@ -45,7 +47,7 @@ def row(digest: str, **values: Any) -> dict[str, Any]:
         "digest": digest,
         "signed": True,
         "other-signatures": 0,
-        "attested": [PROVENANCE, REPORT],
+        "attested": ALL,
     }
     return {**said, **values}
 
@@ -59,7 +61,7 @@ def test_who_has_the_key_knows(signed: Desk, name: str, digest: str) -> None:
 def test_the_report_is_what_is_attested(signed: Desk, registry: Registry, digest: str) -> None:
     _, manifest = registry.manifest(REPOSITORY, f"{digest.replace(':', '-')}.att")
     layers = {layer["annotations"]["predicateType"]: layer for layer in manifest["layers"]}
-    assert layers.keys() == {PROVENANCE, REPORT}
+    assert sorted(layers) == ALL
     layer = layers[REPORT]
     envelope = json.loads(registry.blob(REPOSITORY, layer["digest"]))
     statement = json.loads(base64.b64decode(envelope["payload"]))
@@ -184,7 +186,7 @@ def test_cosign_accepts_it(signed: Desk, name: str, cosign: list[str]) -> None:
     options = ["--key", "team.pub", "--insecure-ignore-tlog=true", "--allow-insecure-registry", name]
     found = told([*cosign, "verify", *options], signed.work)
     assert found.returncode == 0, found.stderr
-    for kind in (REPORT, "slsaprovenance1"):
+    for kind in (REPORT, "slsaprovenance1", "spdxjson", "cyclonedx"):
         found = told([*cosign, "verify-attestation", "--type", kind, *options], signed.work)
         assert found.returncode == 0, found.stderr
 
