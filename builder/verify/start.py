@@ -68,7 +68,7 @@ def wait_until_ready(
         while clock.now() < end:
             if over := has_ended(container):
                 return over
-            missing = lacks(shell, container, contract, health) if waits else ""
+            missing = lacks(shell, container, contract, health, clock) if waits else ""
             if waits and not missing:
                 return Start(check=check(Outcome.PASSED))
             clock.sleep(POLL)
@@ -88,16 +88,28 @@ def has_ended(container: Running) -> Start | None:
     return None if state["Running"] else ended(state["ExitCode"], container.logs())
 
 
-def lacks(shell: Shell, container: Running, contract: RunContract, health: Healthcheck | None) -> str:
+def lacks(
+    shell: Shell, container: Running, contract: RunContract, health: Healthcheck | None, clock: Clock
+) -> str:
     """What is still missing, in words; nothing when the container is ready."""
     try:
         return unhealthy(shell, health) if health is not None else closed_ports(shell, contract)
     except SessionLost as error:
         return str(error)
     except EngineError as error:
-        if has_ended(container):  # it ended between two looks: the next one says how
+        if ends(container, clock):  # between two looks: the next one says how
             return str(error)
         raise
+
+
+def ends(container: Running, clock: Clock) -> bool:
+    """Whether it has, or is about to: its processes die a moment before the engine knows."""
+    end = clock.now() + SETTLE
+    while not has_ended(container):
+        if clock.now() >= end:
+            return False
+        clock.sleep(POLL)
+    return True
 
 
 def unhealthy(shell: Shell, health: Healthcheck) -> str:

@@ -148,6 +148,17 @@ def test_an_end_between_two_looks_is_an_end() -> None:
     assert wait(container, 8000)[1] == "it ended with exit code 1: x"
 
 
+def test_an_end_that_the_engine_tells_a_moment_later_is_an_end() -> None:
+    """A program that ends at once takes the probe shell with it."""
+
+    class Ending(Container):
+        def open_session(self, *_: object) -> FakeSession:
+            raise EngineError("the probe shell does not start")
+
+    container = Ending([RUNNING, RUNNING, RUNNING, {"Running": False, "ExitCode": 1}], log=b"no GPU\n")
+    assert wait(container, 8000)[1] == "it ended with exit code 1: no GPU"
+
+
 def test_a_probe_that_can_not_run_is_no_verdict() -> None:
     class Blind(Container):
         def open_session(self, *_: object) -> FakeSession:
