@@ -1,6 +1,7 @@
 """Starts vLLM's server where there is a GPU, and says why not where there is none.
 
-vLLM itself tells so after half a minute of imports, at the end of a traceback; also where it is asked for help.
+vLLM itself tells so after half a minute of imports, at the end of a traceback, also where it is asked for
+help.
 """
 
 import os
