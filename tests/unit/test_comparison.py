@@ -50,7 +50,7 @@ def deb(version: str) -> list[Entry]:
 CONFIG = ImageConfig(platform="linux/amd64", entrypoint=("python3",), env=(("PATH", "/usr/bin"), ("A", "1")))
 OLD = [
     *deb("2.41-12"),
-    *wheel("torch", "2.0", b"1" * BIG),
+    *wheel("tensorflow", "2.0", b"1" * BIG),
     *wheel("six", "1.0", b"six"),
     file("app/x", b"1", OWN),
 ]
@@ -82,18 +82,18 @@ def test_an_image_does_not_differ_from_itself(written) -> None:
 def test_a_bump_of_a_big_wheel_pulls_its_layer_alone(written) -> None:
     new = [
         *deb("2.41-12"),
-        *wheel("torch", "2.1", b"2" * BIG),
+        *wheel("tensorflow", "2.1", b"2" * BIG),
         *wheel("six", "1.0", b"six"),
         file("app/x", b"1", OWN),
     ]
     image = written("new", new)
     data = compare(written("old", OLD), image, ("old", "new"))
-    torch = next(layer for layer in image.layers if layer.name == "python-torch")
+    tensorflow = next(layer for layer in image.layers if layer.name == "python-tensorflow")
     assert [(row["name"], row["change"]) for row in data["layers"] if row["pull"]] == [
-        ("python-torch", "changed")
+        ("python-tensorflow", "changed")
     ]
-    assert data["pull"] == torch.size > 0
-    assert data["packages"] == [{"kind": "wheel", "name": "torch", "from": "2.0", "to": "2.1"}]
+    assert data["pull"] == tensorflow.size > 0
+    assert data["packages"] == [{"kind": "wheel", "name": "tensorflow", "from": "2.0", "to": "2.1"}]
 
 
 def test_everything_that_changed_is_told(written) -> None:
@@ -109,7 +109,7 @@ def test_everything_that_changed_is_told(written) -> None:
     assert [(row["name"], row["change"]) for row in data["layers"]] == [
         ("system", "changed"),
         ("app", "changed"),
-        ("python-torch", "removed"),
+        ("python-tensorflow", "removed"),
         ("python", "removed"),
     ]
     text = [" ".join(line.split()) for line in compare_text(data).split("\n")]
@@ -117,7 +117,7 @@ def test_everything_that_changed_is_told(written) -> None:
         "packages",
         "~ deb libc6 2.41-12 -> 2.41-13",
         "- wheel six 1.0",
-        "- wheel torch 2.0",
+        "- wheel tensorflow 2.0",
         "config",
         "~ entrypoint python3 -> python3 -m x",
         "- variable A 1",
@@ -129,8 +129,8 @@ def test_everything_that_changed_is_told(written) -> None:
         "+ app/y 0.0 kB",
         f"- {PACKAGES}/six-1.0.dist-info/RECORD 0.0 kB",
         f"- {PACKAGES}/six.py 0.0 kB",
-        f"- {PACKAGES}/torch-2.0.dist-info/RECORD 0.0 kB",
-        f"- {PACKAGES}/torch.py 16.8 MB",
+        f"- {PACKAGES}/tensorflow-2.0.dist-info/RECORD 0.0 kB",
+        f"- {PACKAGES}/tensorflow.py 16.8 MB",
         "~ app/x mode, 0.0 kB -> 0.0 kB",
         "~ usr/lib/libc.so.6 content, 0.7 kB -> 0.7 kB",
         "~ var/lib/dpkg/status.d/libc6 content, 0.1 kB -> 0.1 kB",
@@ -163,14 +163,14 @@ def test_sizes_are_told_by_layer_package_and_type(written) -> None:
     assert data["unpacked"] == sum(entry.size for entry in image.rootfs.files())
     assert [(row["name"], row["files"]) for row in data["layers"]] == [
         ("system", 3),
-        ("python-torch", 2),
+        ("python-tensorflow", 2),
         ("python", 2),
         ("app", 1),
     ]
-    records = len(b"torch.py,,\ntorch-2.0.dist-info/RECORD,,\n")
-    assert data["packages"][0] == {"name": "wheel torch", "bytes": BIG + records, "files": 2}
+    records = len(b"tensorflow.py,,\ntensorflow-2.0.dist-info/RECORD,,\n")
+    assert data["packages"][0] == {"name": "wheel tensorflow", "bytes": BIG + records, "files": 2}
     assert {row["name"]: row["files"] for row in data["packages"]} == {
-        "wheel torch": 2,
+        "wheel tensorflow": 2,
         "wheel six": 2,
         "deb libc6": 1,
         "no package": 3,  # what says so of the others, and one's own
@@ -184,9 +184,9 @@ def test_sizes_are_told_by_layer_package_and_type(written) -> None:
         key = "unpacked" if group == "layers" else "bytes"
         assert sum(row[key] for row in data[group]) == data["unpacked"]
     assert data["largest"][0] == {
-        "path": f"{PACKAGES}/torch.py",
+        "path": f"{PACKAGES}/tensorflow.py",
         "bytes": BIG,
-        "package": "wheel torch",
+        "package": "wheel tensorflow",
     }
 
 

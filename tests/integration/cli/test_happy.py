@@ -22,6 +22,7 @@ from tests.integration.cli.desk import (
 )
 
 LAYOUT = {"oci-layout", "index.json", "blobs"}
+FILES = {"oci", "definition", "provenance.json", "report.json", "sbom"}
 
 
 def test_list_shows_what_is_here_first_and_what_is_built_in(desk: Desk) -> None:
@@ -111,11 +112,12 @@ def test_build_from_nothing_tells_each_step(desk: Desk, digest: str) -> None:
         "unpacking\n"
         "composing and hardening\n"
         "writing layers\n"
+        "writing the SBOM\n"
         "auditing\n"
     )
     assert f"\ndigest    {digest}\n" in ran.out
     assert ran.out.endswith(f"\nwritten to {RESULT}\n")
-    assert {path.name for path in (desk.work / RESULT).iterdir()} == {"oci", "definition", "report.json"}
+    assert {path.name for path in (desk.work / RESULT).iterdir()} == FILES
     assert {path.name for path in (desk.work / RESULT / "oci").iterdir()} == LAYOUT
     assert desk.store_is_whole()
     assert desk.half_made() == []

@@ -22,7 +22,9 @@ def test_two_builds_share_the_downloads(locked: Desk, digest: str, folders: tupl
     assert {path.name for path in (locked.work / folders[1]).iterdir()} == {
         "oci",
         "definition",
+        "provenance.json",
         "report.json",
+        "sbom",
     }
     assert locked.store_is_whole()
     assert locked.half_made() == []
