@@ -129,7 +129,7 @@ def test_everything_that_changed_is_told(written) -> None:
         "+ app/y 0.0 kB",
         f"- {PACKAGES}/six-1.0.dist-info/RECORD 0.0 kB",
         f"- {PACKAGES}/six.py 0.0 kB",
-        f"- {PACKAGES}/tensorflow-2.0.dist-info/RECORD 0.0 kB",
+        f"- {PACKAGES}/tensorflow-2.0.dist-info/RECORD 0.1 kB",
         f"- {PACKAGES}/tensorflow.py 16.8 MB",
         "~ app/x mode, 0.0 kB -> 0.0 kB",
         "~ usr/lib/libc.so.6 content, 0.7 kB -> 0.7 kB",

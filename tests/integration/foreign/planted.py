@@ -88,6 +88,13 @@ FAULTS: dict[str, Fault] = {
         "RUN mkdir /run/nvidia-container-devices",
         "run/nvidia-container-devices asks NVIDIA's runtime for devices",
     ),
+    "licences": Fault(
+        "RUN mkdir -p /app/site-packages/rented-1.0.dist-info && "
+        "printf 'Metadata-Version: 2.4\\nName: rented\\nVersion: 1.0\\nLicense-Expression: SSPL-1.0\\n' "
+        "> /app/site-packages/rented-1.0.dist-info/METADATA",
+        "rented is under 'SSPL-1.0', which the profile doesn't allow",
+        mended=False,
+    ),
     "telemetry-off": Fault(
         "RUN mkdir -p /app/site-packages/onnxruntime-1.31.1.dist-info",
         "variable ORT_DISABLE_TELEMETRY is not 1, so that 'onnxruntime' reports home",
