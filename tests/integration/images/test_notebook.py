@@ -131,6 +131,7 @@ def test_a_browser_opens_the_notebook_and_runs_a_cell(
         page.click(".jp-LauncherCard[data-category='Notebook']")
         page.click(".jp-Notebook .jp-Cell .cm-content")
         page.until("document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
+        page.until("document.body.innerText.includes('| Idle')")  # the status bar: only now a kernel listens
         page.type("print('the sum is', sum(range(1, 101)))")
         page.enter(shift=True)
         shown = page.until("document.querySelector('.jp-OutputArea-output')?.innerText")

@@ -125,8 +125,8 @@ class Loosened:
         interactive: bool = False,
         program: Sequence[str] = (),
     ) -> AbstractContextManager[Container]:
-        def arguments(contract: RunContract, mounts: Sequence[Mount] = ()) -> dict[str, Any]:
-            told = {**running.engine_arguments(contract, mounts), **self.changes}
+        def arguments(*asked: Any) -> dict[str, Any]:
+            told = {**running.engine_arguments(*asked), **self.changes}
             return {name: value for name, value in told.items() if value is not None}
 
         return patched(
@@ -374,11 +374,11 @@ def test_no_container_is_left_behind(engine: Engine, probe: Built, toolbox: Path
 
 def test_the_images_health_check_is_waited_for(engine: Engine, build: Build, toolbox: Path) -> None:
     built = build()
-    health = Healthcheck(command=("/usr/bin/httpd", "--nonsense"))
+    health = Healthcheck(command=("/usr/bin/httpd", "--nonsense"), start_period=1)
     spec = built.plan.spec.model_copy(update={"healthcheck": health})
     broken = replace(built, plan=replace(built.plan, spec=spec))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("builder.verify.start.READY_WITHIN", 0.2)
         live = run(engine, broken, toolbox, SUITES / "test_processes.py")
     assert failed(live) == {"start: the container runs under its contract", "healthcheck"}
-    assert live.suites[0].message.startswith("not ready after 0.2 s: the health check ends with 1: ")
+    assert live.suites[0].message.startswith("not ready after 1 s: the health check ends with 1: ")
