@@ -15,7 +15,7 @@ from builder.model.tree import Rootfs
 from builder.packages.bytecode import CACHE
 from builder.stages import Made
 from builder.supply.provenance import UNHOSTED, Input, Making
-from builder.workplace import Workplace
+from builder.workplace import EPOCH, Workplace
 
 BUILDER = "TEMPER_BUILDER_ID"
 """A URI for who builds: a hosted platform sets it, as GitHub's name of a workflow."""
@@ -24,7 +24,7 @@ BUILDER = "TEMPER_BUILDER_ID"
 def making(place: Workplace, plan: Plan, made: Made) -> Making:
     """Of an image that was assembled."""
     image = made.image
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    epoch = os.environ.get(EPOCH, "")
     return Making(
         image=plan.image,
         profile=plan.profile,

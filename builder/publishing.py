@@ -13,6 +13,7 @@ from builder.image.layout import find_image
 from builder.image.stored import Folder
 from builder.model.plan import Plan
 from builder.model.report import Report
+from builder.model.sbom import CYCLONEDX, FILES, SPDX
 from builder.pipeline import alone_in, output_folder
 from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
@@ -21,22 +22,23 @@ from builder.registry.upload import Blob
 from builder.signing import cosign
 from builder.signing.keys import SigningKey
 from builder.signing.sealing import Sealing
-from builder.stages import LAYOUT, PROVENANCE, REPORT
+from builder.stages import LAYOUT, PROVENANCE, REPORT, SBOM
 from builder.workplace import Workplace
 
+SPDX_FILE, CYCLONEDX_FILE = (f"{SBOM}/{FILES[form]}" for form in (SPDX, CYCLONEDX))
 PREDICATES = {
     REPORT: "urn:temper:report:1",
-    "sbom/spdx.json": "https://spdx.dev/Document",
-    "sbom/cyclonedx.json": "https://cyclonedx.org/bom",
+    SPDX_FILE: "https://spdx.dev/Document",
+    CYCLONEDX_FILE: "https://cyclonedx.org/bom",
 }
 """Files of a build's folder -> types of in-toto predicates."""
 LARGEST_STATEMENT = 32 << 20
 """Bytes of a file that is put into a statement. What is larger is attached all the same."""
 REPORT_TYPE = "application/vnd.temper.report.v1+json"
 BILLS = {
-    PROVENANCE: "application/vnd.in-toto+json",
-    "sbom/spdx.json": "application/spdx+json",
-    "sbom/cyclonedx.json": "application/vnd.cyclonedx+json",
+    PROVENANCE: cosign.STATEMENT_TYPE,
+    SPDX_FILE: "application/spdx+json",
+    CYCLONEDX_FILE: "application/vnd.cyclonedx+json",
 }
 """Files of a build's folder -> what they are, by their registered media types."""
 

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,8 @@ from builder.registry.push import reaching
 from builder.signing import cosign
 from builder.stages import LAYOUT, Options
 from builder.supply.provenance import BUILD_TYPE, PREDICATE
-from builder.workplace import Workplace
+from builder.workplace import EPOCH, Workplace
 from builder.workplace import plan as make_plan
-
-KIND = "application/vnd.in-toto+json"
-EPOCH = "SOURCE_DATE_EPOCH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +39,10 @@ class Reproduced:
     difference: str = ""
     """The first one, in words; empty where there is none."""
 
+    @property
+    def same(self) -> bool:
+        return self.published == self.rebuilt
+
 
 def reproduce(place: Workplace, reference: Reference, platform: str) -> Reproduced:
     """Builds with the lock and the sources that lie here; they must be those that the provenance names.
@@ -52,6 +53,10 @@ def reproduce(place: Workplace, reference: Reference, platform: str) -> Reproduc
     place.progress.stage(f"asking for the provenance of {reference}")
     found, statement = asyncio.run(_asked(reference, platform))
     asked = statement["predicate"]["buildDefinition"]["externalParameters"]
+    if asked["platform"] != platform:  # a tag of one image alone says nothing of its platform
+        raise InputError(
+            f"'{reference}': is for '{asked['platform']}', not for '{platform}'; name it by --platform"
+        )
     plan = make_plan(place, asked["image"], asked["profile"])
     refuse_other_sources(place, plan, statement)
     with tempfile.TemporaryDirectory(prefix="temper-reproduce-") as name, epoch(asked):
@@ -61,7 +66,7 @@ def reproduce(place: Workplace, reference: Reference, platform: str) -> Reproduc
         done = Reproduced(
             reference=reference, platform=platform, published=found.digest, rebuilt=built.report.digest
         )
-        if done.rebuilt == done.published:
+        if done.same:
             return done
         place.progress.stage("looking for the first difference")
         said = asyncio.run(_difference(reference, found, find_image(folder / LAYOUT, platform), Path(name)))
@@ -72,7 +77,7 @@ async def _asked(reference: Reference, platform: str) -> tuple[Found, dict[str, 
     credentials = find_credentials(reference.host)
     async with reaching(reference, credentials, f"reproducing '{reference}'") as registry:
         found = await find(registry, platform)
-        for data in await referring(registry, found.digest, KIND):
+        for data in await referring(registry, found.digest, cosign.STATEMENT_TYPE):
             if (statement := ours(data, found.digest)) is not None:
                 return found, statement
     raise InputError(f"'{reference}': has no provenance that Temper wrote; publish it again")
@@ -129,8 +134,7 @@ async def _difference(reference: Reference, theirs: Found, ours: Stored, folder:
         for number, (layer, own) in enumerate(zip(theirs.manifest.layers, ours.layers, strict=False), 1):
             if layer.digest != own.name:
                 path = folder / "theirs"
-                with ExitStack() as stack:
-                    file = stack.enter_context(path.open("w+b"))
+                with path.open("w+b") as file:
                     await registry.save(layer.digest, layer.size, file)
                 span = Span(path=path, offset=0, size=layer.size, name=layer.digest)
                 return f"layer {number}: {first_difference(span, own)}"
@@ -156,13 +160,13 @@ def as_data(done: Reproduced) -> dict[str, Any]:
         "platform": done.platform,
         "published": done.published,
         "rebuilt": done.rebuilt,
-        "reproduced": not done.difference,
+        "reproduced": done.same,
         "difference": done.difference or None,
     }
 
 
 def as_text(done: Reproduced) -> str:
-    if not done.difference:
+    if done.same:
         return f"{done.reference}, {done.platform}: reproduced, {done.rebuilt}"
     return (
         f"{done.reference}, {done.platform}: NOT reproduced\n"

@@ -13,6 +13,7 @@ from builder.model.plan import Plan
 from builder.packages.store import Store
 from builder.progress import Progress
 
+EPOCH = "SOURCE_DATE_EPOCH"
 MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
 
 
@@ -61,7 +62,7 @@ def created(lock_date: int) -> int:
 
     Source: reproducible-builds.org, SOURCE_DATE_EPOCH specification 1.1.
     """
-    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    text = os.environ.get(EPOCH, "")
     if not text:
         return lock_date
     if not text.isdecimal() or int(text) >= 2**33:

@@ -115,5 +115,5 @@ def reproduce(context: click.Context, reference: str, platform: str | None, as_j
 
     done = run(workplace(context), parse(reference), platform or host_platform())
     answer(as_data(done) if as_json else done, as_text, as_json)  # type: ignore[arg-type]
-    if done.difference:
+    if not done.same:
         sys.exit(1)

@@ -124,7 +124,7 @@ class Registry:
         return response
 
     async def _once(self, asked: "Asked", said: str) -> httpx.Response:
-        own = httpx.URL(asked.url).netloc == httpx.URL(self.base).netloc
+        own = is_same_origin(asked.url, self.base)
         # an upload may go on elsewhere, where our secrets have no business
         headers = {**asked.headers, "Authorization": said} if said and own else asked.headers
         body = asked.content() if callable(asked.content) else asked.content
@@ -145,6 +145,12 @@ class Registry:
                 ) from error
             unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
             raise BrokenError(in_plain_words(error), unreachable=unreachable) from error
+
+
+def is_same_origin(one: str, other: str) -> bool:
+    """The scheme too: what was said by HTTPS is not said again in the clear."""
+    first, second = httpx.URL(one), httpx.URL(other)
+    return (first.scheme, first.netloc) == (second.scheme, second.netloc)
 
 
 def digest_of(data: bytes) -> str:

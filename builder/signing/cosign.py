@@ -13,13 +13,13 @@ from securesystemslib.dsse import Envelope
 from builder.errors import ArchiveError
 from builder.image.config import compact
 from builder.signing.keys import SigningKey, VerifyingKey
+from builder.supply.provenance import STATEMENT
 
 PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 """Annotation of a layer: base64 of what was signed over its bytes."""
 PREDICATE = "predicateType"
-STATEMENT = "https://in-toto.io/Statement/v1"
 STATEMENT_TYPE = "application/vnd.in-toto+json"
 SIGNATURES, ATTESTATIONS = "sig", "att"
 KIND = "cosign container image signature"

@@ -109,8 +109,11 @@ def test_a_provenance_of_another_image_counts_for_nothing(published: Desk, name:
 
 
 def test_another_platform(published: Desk, name: str) -> None:
-    code, _ = answer(published, name)
-    assert code == 0
+    said = f"temper: '{name}': is for 'linux/amd64', not for 'linux/arm64'; name it by --platform\n"
+    assert published.refused("reproduce", name, "--platform", "linux/arm64") == (2, said)
+
+
+def test_a_tag_that_is_not_there(published: Desk, name: str) -> None:
     ran = published.run("reproduce", name.replace("1.0", "absent"))
     assert (ran.code, ran.err.splitlines()[-1]) == (
         2,
