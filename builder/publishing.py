@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.bills import stated
 from builder.errors import InputError
 from builder.image.config import MANIFEST
 from builder.image.layout import find_image
@@ -14,6 +15,7 @@ from builder.image.stored import Folder
 from builder.model.plan import Plan
 from builder.model.report import Report
 from builder.model.sbom import CYCLONEDX, FILES, SPDX
+from builder.packages.store import Store
 from builder.pipeline import alone_in, output_folder
 from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
@@ -69,7 +71,7 @@ def publish(
         for folder in folders.values():
             stack.enter_context(alone_in(place, folder))
         refuse_mixed(folders)
-        images = [pushed(folder, platform, reference) for platform, folder in folders.items()]
+        images = [pushed(place.store, folder, platform, reference) for platform, folder in folders.items()]
         place.progress.stage(f"publishing to {reference}")
         seal = Sealing(key) if key is not None else None
         credentials = find_credentials(reference.host)
@@ -115,11 +117,24 @@ def refuse_mixed(folders: dict[str, Path]) -> None:
         )
 
 
-def pushed(folder: Path, platform: str, reference: Reference) -> Pushed:
+def refuse_other_bills(store: Store, folder: Path, digest: str) -> None:
+    """An SBOM that was exchanged since the build is not attested to be the image's."""
+    other = f"speaks of another image than {digest}"
+    problems = [
+        f"{folder / one.file}: {one.problem or other}; build the image again"
+        for one in stated(store, folder)
+        if one.problem or one.digest != digest
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def pushed(store: Store, folder: Path, platform: str, reference: Reference) -> Pushed:
     """The layout as it lies there: its blobs are hashed while they are sent."""
     layout = folder / LAYOUT
     stored = find_image(layout, platform)
     report = sound(folder, stored.manifest)
+    refuse_other_bills(store, folder, stored.manifest)
     place = Folder(layout)
     manifest = place.span(blob_name(stored.manifest), stored.manifest)
     return Pushed(

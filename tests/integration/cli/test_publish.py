@@ -344,6 +344,22 @@ def test_an_image_that_was_not_built(locked: Desk) -> None:
     assert locked.refused("publish", "app", "127.0.0.1:9/app:1") == (2, said)
 
 
+@pytest.mark.parametrize("name", ["spdx.json", "cyclonedx.json"])
+def test_an_sbom_of_another_image(used: Desk, digest: str, name: str) -> None:
+    bill = used.work / RESULT / "sbom" / name
+    text = bill.read_text().replace(digest.removeprefix("sha256:"), "0" * 64)
+    bill.unlink()  # it is the store's too
+    bill.write_text(text)
+    said = f"temper: {RESULT}/sbom/{name}: speaks of another image than {digest}; build the image again\n"
+    assert used.refused("publish", "app", "127.0.0.1:9/app:1") == (2, said)
+
+
+def test_an_sbom_that_is_missing(used: Desk) -> None:
+    (used.work / RESULT / "sbom/spdx.json").unlink()
+    said = f"temper: {RESULT}/sbom/spdx.json: is missing; build the image again\n"
+    assert used.refused("publish", "app", "127.0.0.1:9/app:1") == (2, said)
+
+
 def test_a_report_on_another_image(used: Desk, digest: str) -> None:
     report = used.work / RESULT / "report.json"
     report.write_text(report.read_text().replace(digest, f"sha256:{'0' * 64}"))
