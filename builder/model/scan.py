@@ -20,8 +20,9 @@ class Vulnerability(Strict):
     """One vulnerability of one package, as one scanner says it."""
 
     id: str
-    """`CVE-2026-1234`; another database's name only where there is no CVE. Empty for a pending security update
-    whose changelog names none."""
+    """`CVE-2026-1234`; another database's name only where there is no CVE.
+
+    Empty for a pending security update whose changelog names none."""
     aliases: tuple[str, ...] = ()
     package: str
     """The binary package or distribution, as the image's database calls it."""
@@ -40,7 +41,7 @@ class Vulnerability(Strict):
     title: str = ""
     url: str = ""
     excused: str = ""
-    """By which VEX statement it does not count, `vex/openssl.yaml: component_not_present`; empty where it counts."""
+    """By which VEX statement it does not count: `vex/openssl.yaml: component_not_present`."""
 
 
 class ScanRun(Strict):
