@@ -1,6 +1,8 @@
 """The byte code of an image, compiled by its own Python: in a sandbox on this machine, or in a container."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from io import BytesIO
@@ -13,11 +15,15 @@ from builder.errors import EngineError, InputError, ToolError
 from builder.locks import gather
 from builder.model.image import Image
 from builder.model.plan import Plan
-from builder.model.tree import Bytes, Entry, Kind, Rootfs
+from builder.model.tree import Bytes, Content, Entry, Kind, Rootfs, Slice
 from builder.packages.bytecode import Interpreter, inside, with_bytecode
+from builder.packages.store import Store
 from builder.rootfs.merge import merge
 from builder.rootfs.needs import Command, Needs
 from builder.workplace import Workplace, host_platform
+
+ARCHIVE = "modules-1"
+"""Kind of the store's records: the modules that Python can't start without, as one archive."""
 
 
 def compiled(place: Workplace, plan: Plan, image: Image) -> Image:
@@ -55,7 +61,7 @@ class Compiler:
 
     def __init__(self, place: Workplace, tree: Rootfs, program: Entry) -> None:
         self._place = place
-        self._files = partial(needed, tree, program)
+        self._files = partial(needed, place.store, tree, program)
         self._argv = [f"/{program.path}", "-I", "-S", "-B", f"/{PROGRAM}"]
         self._stack = ExitStack()
         self._root: Path | None = None
@@ -102,7 +108,7 @@ class Compiler:
             ) from None
 
 
-def needed(tree: Rootfs, program: Entry) -> list[Entry]:
+def needed(store: Store, tree: Rootfs, program: Entry) -> list[Entry]:
     """The interpreter, its libraries, the modules that it can't start without, and what it is to do."""
     needs = Needs(tree, ())
     needs.add([Command(what="compiler", words=(f"/{program.path}",))])
@@ -116,27 +122,46 @@ def needed(tree: Rootfs, program: Entry) -> list[Entry]:
         or (entry.kind is Kind.SYMLINK and "/" not in entry.path)
     ]
     code = Bytes(inside().read_bytes())
-    return [*zipped(found, version), Entry(path=PROGRAM, kind=Kind.FILE, mode=0o644, content=code)]
+    return [*zipped(store, found, version), Entry(path=PROGRAM, kind=Kind.FILE, mode=0o644, content=code)]
 
 
-def zipped(entries: Iterable[Entry], version: str) -> Iterator[Entry]:
+def zipped(store: Store, entries: Iterable[Entry], version: str) -> Iterator[Entry]:
     """With the modules as one archive, which Python looks into by itself: laying out hundreds of small files
     took five times as long as it takes to compile what has changed.
     """
+    folder = f"usr/lib/python{version}/"
+    modules: dict[str, Content] = {}
+    for entry in entries:
+        if not (entry.path.startswith(folder) and entry.path.endswith(".py")):
+            yield entry
+        elif entry.content is not None:
+            modules[entry.path.removeprefix(folder)] = entry.content
+            if entry.path == f"{folder}os.py":  # by which Python finds its folder
+                yield entry
+    path = f"usr/lib/python{version.replace('.', '')}.zip"
+    yield Entry(path=path, kind=Kind.FILE, mode=0o644, content=_archive(store, modules))
+
+
+def _archive(store: Store, modules: Mapping[str, Content]) -> Content:
+    """Kept: reading hundreds of small files takes as long as Python needs to start."""
+    rows = [(name, content.sha256) for name, content in modules.items()]
+    key = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    known = store.record(ARCHIVE, key)
+    if known is None or not store.has(known.decode()):
+        known = _zip(store, modules).encode()
+        store.write_record(ARCHIVE, key, known)
+    path = store.blob(known.decode())
+    return Slice(path=path, offset=0, size=path.stat().st_size, sha256=known.decode())
+
+
+def _zip(store: Store, modules: Mapping[str, Content]) -> str:
     from zipfile import ZipFile, ZipInfo  # noqa: PLC0415 - most builds find all byte code in the store
 
-    folder = f"usr/lib/python{version}/"
-    landmark = f"{folder}os.py"  # by which Python finds its folder
     made = BytesIO()
     with ZipFile(made, "w") as archive:
-        for entry in entries:
-            if not (entry.path.startswith(folder) and entry.path.endswith(".py")):
-                yield entry
-            elif entry.content is not None:
-                with entry.content.open() as stream:
-                    archive.writestr(ZipInfo(entry.path.removeprefix(folder)), stream.read())
-                if entry.path == landmark:
-                    yield entry
-    modules = Bytes(made.getvalue())
-    path = f"usr/lib/python{version.replace('.', '')}.zip"
-    yield Entry(path=path, kind=Kind.FILE, mode=0o644, content=modules)
+        for name, content in modules.items():
+            with content.open() as stream:
+                archive.writestr(ZipInfo(name), stream.read())
+    with store.writer() as writer:
+        writer.write(made.getvalue())
+    return writer.sha256

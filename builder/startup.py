@@ -9,9 +9,9 @@ import time
 from types import ModuleType
 from typing import Any
 
-THRESHOLD = 50_000
+THRESHOLD = 200_000
 """New objects between two collections of garbage. Python's 700 has it walk over every entry of the tree
-dozens of times, and there is hardly any garbage in cycles here."""
+dozens of times, and there is hardly any garbage in cycles here. A small build makes fewer than these."""
 
 
 SELDOM = "importlib.metadata"

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import (
     ChoiceLoader,
+    Environment,
     FileSystemBytecodeCache,
     FileSystemLoader,
     PrefixLoader,
@@ -37,16 +38,26 @@ def make_environment(folder: Path | None = None) -> ImmutableSandboxedEnvironmen
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
-        bytecode_cache=_compiled() if folder is None else None,
+        bytecode_cache=_compiled(),
     )
     environment.filters.update(FILTERS)
     return environment
 
 
 class _Compiled(FileSystemBytecodeCache):
-    """Our templates compiled, beside them as Python keeps its modules, where it may: half of the time."""
+    """Our templates compiled, beside them as Python keeps its modules, where it may: half of the time.
+
+    An image's own are not kept: our folder is not theirs.
+    """
+
+    def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
+        if Path(filename or "").is_relative_to(Path(self.directory).parent):
+            return super().get_bucket(environment, name, filename, source)
+        return Bucket(environment, "", self.get_source_checksum(source))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
+        if not bucket.key:
+            return
         folder = Path(self.directory)
         with suppress(OSError):  # Temper may be installed where its user can't write
             folder.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from builder import __version__
 from builder.model.tree import Bytes, Content, Entry, Slice
@@ -42,22 +42,28 @@ def identity(graph: "Graph", form: str) -> uuid.UUID:
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{graph.subject.digest} {graph.subject.name} {TOOL} {form}")
 
 
-def component_key(form: str, component: "Component", layers: tuple[str, ...] = ()) -> str:
-    """Everything that a component's part of a document depends on, without reading a file."""
+def component_key(
+    form: str, component: "Component", layers: tuple[str, ...] = (), *, contents: bool = True
+) -> str:
+    """Everything that a component's part of a document depends on, without reading a file.
+
+    Without `contents`: of the part in which the files' hashes are yet to be filled in.
+    """
     said = [
         *(component.ref, component.name, component.version, component.purl, component.supplier),
         *(component.summary, component.homepage, component.licence.expression, component.licence.said_by),
         *(component.licence.mentioned, component.source, component.archive, component.sha256),
         *(component.needs, [(part.ref, part.version, part.purl) for part in component.parts]),
-        *([_file_row(entry) for entry in component.files], layers),
+        *([_file_row(entry, contents=contents) for entry in component.files], layers),
     ]
     return hashlib.sha256(f"{form} {recipe()} {json.dumps(said)}".encode()).hexdigest()
 
 
-def _file_row(entry: Entry) -> tuple[str | None, ...]:
+def _file_row(entry: Entry, *, contents: bool) -> tuple[str | None, ...]:
     assert entry.content is not None  # noqa: S101 - a graph holds nothing but files
     elf = entry.content.facts.elf
-    return (entry.path, entry.content.sha256, elf.soname if elf else None, elf.build_id if elf else None)
+    names = (elf.soname, elf.build_id) if elf else (None, None)
+    return (entry.path, entry.content.sha256 if contents else "", *names)
 
 
 def sha256_of(entry: Entry) -> str:
@@ -104,3 +110,7 @@ def remark(graph: "Graph") -> str:
         return f"Written from what was put into the image. {said}"
     unread = "".join(f" Not read: {line}." for line in graph.unread)
     return f"The image was built elsewhere: this is what its own records say. {said}{unread}"
+
+
+def dumped(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(", ", ": "))

@@ -4,311 +4,71 @@ An element is converted by itself and written on a line of its own: what one com
 and found again (`Kept`), and a document of a hundred thousand files is never a tree of objects.
 """
 
-import datetime
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from email.utils import parseaddr
+from collections.abc import Iterator
 from typing import Any
 
-from spdx_tools.common.spdx_licensing import spdx_licensing
-from spdx_tools.spdx.jsonschema.document_converter import DocumentConverter
-from spdx_tools.spdx.jsonschema.file_converter import FileConverter
-from spdx_tools.spdx.jsonschema.package_converter import PackageConverter
-from spdx_tools.spdx.jsonschema.relationship_converter import RelationshipConverter
-from spdx_tools.spdx.model import (
-    Actor,
-    ActorType,
-    Checksum,
-    ChecksumAlgorithm,
-    CreationInfo,
-    Document,
-    ExternalPackageRef,
-    ExternalPackageRefCategory,
-    ExtractedLicensingInfo,
-    File,
-    FileType,
-    Package,
-    PackagePurpose,
-    PackageVerificationCode,
-    Relationship,
-    RelationshipType,
-    SpdxNoAssertion,
+from builder.supply.blanks import (
+    OWN,
+    REMARK,
+    blank_graph,
+    blank_sums,
+    filled,
+    graph_key,
+    graph_values,
+    sum_values,
+    sums_of,
 )
-from spdx_tools.spdx.validation.uri_validators import validate_url
-
-from builder.model.tree import Entry
-from builder.packages.licences import Licence, references
-from builder.supply.graph import Component, Graph, Sort
-from builder.supply.naming import (
-    TOOL,
-    Kept,
-    component_key,
-    identity,
-    plainly,
-    remark,
-    sha1_of,
-    sha256_of,
-    subject_purl,
-)
+from builder.supply.graph import Component, Graph
+from builder.supply.naming import Kept, component_key, dumped, plainly
 
 LIBRARY = "spdx-tools 0.8.5"
 """What the bytes depend on besides our own code: pinned, and a test compares it with what is installed."""
-IMAGE, SYSTEM, UNOWNED = "SPDXRef-Image", "SPDXRef-OperatingSystem", "SPDXRef-Unowned"
 LISTS = ("packages", "files", "relationships")
-PURPOSES = {
-    Sort.DEB: PackagePurpose.INSTALL,
-    Sort.WHEEL: PackagePurpose.LIBRARY,
-    Sort.BUNDLED: PackagePurpose.LIBRARY,
-    Sort.NPM: PackagePurpose.LIBRARY,
-    Sort.FILES: PackagePurpose.APPLICATION,
-    Sort.GENERATED: PackagePurpose.OTHER,
-}
-Lines = dict[str, list[str]]
-"""List of the document -> its elements, one line of JSON each."""
 
 
 def write(graph: Graph, kept: Kept = plainly) -> Iterator[str]:
     """The document in pieces of text. Contents are read where nobody has made their SHA-1."""
-    parts = [_head(graph)]
-    for component in graph.components:
-        key = component_key(LIBRARY, component)
-        parts.append(json.loads(kept(key, lambda one=component: json.dumps(_part(one, graph.sha1)))))  # type: ignore[misc]
-    parts.append(_unowned(graph))
+    head, document = _frame(graph, kept)
+    parts = [head, *(json.loads(_part(graph, component, kept)) for component in graph.components)]
+    if graph.unowned:
+        from builder.supply.spdx_elements import unowned  # noqa: PLC0415 - as below
+
+        parts.append(unowned(graph))
     yield "{\n"
-    for name, value in _document(graph).items():
-        yield f"{json.dumps(name)}: {_dumped(value)},\n"
+    for name, value in document.items():
+        yield f"{json.dumps(name)}: {dumped(value)},\n"
     for name in LISTS:
         lines = [line for part in parts for line in part[name]]
         yield f'"{name}": [\n' + ",\n".join(lines) + ("\n],\n" if name != LISTS[-1] else "\n]\n}\n")
 
 
-def _document(graph: Graph) -> dict[str, Any]:
-    """All but the lists of elements."""
+def _frame(graph: Graph, kept: Kept) -> Any:
+    """What is said of the image as a whole: the lines of lists, and the fields that are no lists."""
 
-    subject = graph.subject
-    info = CreationInfo(
-        spdx_version="SPDX-2.3",
-        spdx_id="SPDXRef-DOCUMENT",
-        name="-".join(filter(None, (subject.name, subject.profile, subject.architecture))),
-        document_namespace=identity(graph, "spdx").urn,
-        creators=[Actor(ActorType.TOOL, TOOL)],
-        created=datetime.datetime.fromtimestamp(subject.created, tz=datetime.UTC).replace(tzinfo=None),
-        document_comment=remark(graph),
-    )
-    document = Document(creation_info=info, extracted_licensing_info=_extracted(graph))
-    return dict(sorted(DocumentConverter().convert(document).items()))
+    def make() -> str:
+        from builder.supply.spdx_elements import document, head  # noqa: PLC0415 - the library takes 0.2 s
+
+        blank = blank_graph(graph)
+        return json.dumps([head(blank), document(blank, REMARK)])
+
+    return json.loads(filled(kept(graph_key(LIBRARY, graph), make), graph_values(graph, "spdx")))
 
 
-def _extracted(graph: Graph) -> list[Any]:
-    """The texts that names outside of SPDX's list stand for: they lie in the image, and this says where."""
-
-    found: dict[str, list[str]] = {}
-    for component in graph.components:
-        for name in references(component.licence.expression):
-            found.setdefault(name, []).append(_licence_file(component))
-    return [
-        ExtractedLicensingInfo(
-            license_id=name,
-            license_name=name.removeprefix("LicenseRef-"),
-            extracted_text=f"The text that goes by this name in {', '.join(files)}.",
-        )
-        for name, files in sorted(found.items())
-    ]
-
-
-def _licence_file(component: Component) -> str:
-    if component.sort is Sort.DEB:
-        return f"/usr/share/doc/{component.name}/copyright"
-    return f"the metadata of {component.sort} {component.name}"
-
-
-def _head(graph: Graph) -> Lines:
-    """The image and its distribution, and that the image contains every component."""
-
-    subject, system = graph.subject, graph.distribution
-    layers = "; ".join(
-        f"layer {number}: {layer.name}, {layer.digest}, unpacked {layer.diff_id}"
-        for number, layer in enumerate(subject.layers, 1)
-    )
-    packages = [
-        Package(
-            spdx_id=IMAGE,
-            name=subject.name,
-            version=subject.digest,
-            download_location=SpdxNoAssertion(),
-            files_analyzed=False,
-            checksums=[Checksum(ChecksumAlgorithm.SHA256, subject.digest.removeprefix("sha256:"))],
-            external_references=[_purl(subject_purl(subject))],
-            primary_package_purpose=PackagePurpose.CONTAINER,
-            comment=layers or None,
-        )
-    ]
-    related = [("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE)]
-    if system.id:
-        packages.append(
-            Package(
-                spdx_id=SYSTEM,
-                name=system.id,
-                version=system.version or None,
-                download_location=SpdxNoAssertion(),
-                files_analyzed=False,
-                description=system.name or None,
-                primary_package_purpose=PackagePurpose.OPERATING_SYSTEM,
-            )
-        )
-        related.append((IMAGE, "CONTAINS", SYSTEM))
-    related += [(IMAGE, "CONTAINS", spdx_id(component.ref)) for component in graph.components]
-    return _lines(packages, [], related)
-
-
-def _part(component: Component, sha1: Mapping[str, str]) -> Lines:
+def _part(graph: Graph, component: Component, kept: Kept) -> str:
     """What a component brings to every document that it is in."""
-    own = spdx_id(component.ref)
-    files = [_file(entry, sha1) for entry in component.files]
-    packages = [_package(component, files), *(_package(part, []) for part in component.parts)]
-    related = [(own, "CONTAINS", spdx_id(part.ref)) for part in component.parts]
-    related += [(own, "CONTAINS", file.spdx_id) for file in files]
-    related += [(own, "DEPENDS_ON", spdx_id(need)) for need in component.needs]
-    return _lines(packages, files, related)
 
+    def make() -> str:
+        sums = sums_of(component, graph.sha1)
+        if component.sort not in OWN:
+            return with_sums(sums)
+        blank = blank_sums(component)
+        text = kept(component_key(LIBRARY, component, contents=False), lambda: with_sums(blank))
+        return filled(text, sum_values(blank, sums))
 
-def _unowned(graph: Graph) -> Lines:
-    """A package for what belongs to none: else nobody could say which files those are."""
-    if not graph.unowned:
-        return _lines([], [], [])
+    def with_sums(sums: Any) -> str:
+        from builder.supply.spdx_elements import part  # noqa: PLC0415 - as above
 
-    files = [_file(entry, graph.sha1) for entry in graph.unowned]
-    package = Package(
-        spdx_id=UNOWNED,
-        name="unowned-files",
-        download_location=SpdxNoAssertion(),
-        files_analyzed=True,
-        verification_code=_verification(files),
-        comment="files that no package, wheel or declaration accounts for",
-    )
-    related = [(IMAGE, "CONTAINS", UNOWNED), *((UNOWNED, "CONTAINS", file.spdx_id) for file in files)]
-    return _lines([package], files, related)
+        return json.dumps(part(component, sums))
 
-
-def _package(component: Component, files: list[Any]) -> Any:
-    checksums = [Checksum(ChecksumAlgorithm.SHA256, component.sha256)] if component.sha256 else []
-    source, version = component.source
-    return Package(
-        spdx_id=spdx_id(component.ref),
-        name=component.name,
-        version=component.version or None,
-        file_name=component.archive or None,
-        download_location=SpdxNoAssertion(),
-        supplier=_actor(component.supplier),
-        files_analyzed=bool(files),
-        verification_code=_verification(files) if files else None,
-        checksums=checksums,
-        homepage=component.homepage if _is_url(component.homepage) else None,
-        source_info=f"built package from: {source} {version}" if source else None,  # trivy reads it so
-        license_concluded=SpdxNoAssertion(),
-        license_declared=_expression(component.licence),
-        license_comment=_licence_remark(component.licence),
-        copyright_text=SpdxNoAssertion(),
-        summary=component.summary or None,
-        external_references=[_purl(component.purl)] if component.purl else [],
-        primary_package_purpose=PURPOSES[component.sort],
-    )
-
-
-def _file(entry: Entry, sha1: Mapping[str, str]) -> Any:
-    assert entry.content is not None  # noqa: S101 - a graph holds nothing but files
-    elf = entry.content.facts.elf
-    named = {"soname": elf.soname or "", "build id": elf.build_id} if elf is not None else {}
-    kinds = [FileType.BINARY] if elf else [FileType.SOURCE] if entry.path.endswith(".py") else []
-    return File(
-        spdx_id=file_id(entry.path),
-        name=f"./{entry.path}",
-        checksums=[
-            Checksum(ChecksumAlgorithm.SHA1, sha1_of(entry, sha1)),
-            Checksum(ChecksumAlgorithm.SHA256, sha256_of(entry)),
-        ],
-        file_types=kinds,
-        comment=", ".join(f"{what}: {value}" for what, value in named.items() if value) or None,
-    )
-
-
-def _lines(packages: Iterable[Any], files: Iterable[Any], related: Iterable[tuple[str, str, str]]) -> Lines:
-    package, file, relationship = _converters()
-    return {
-        "packages": [_dumped(_categorised(package(one))) for one in packages],
-        "files": [_dumped(file(one)) for one in files],
-        "relationships": [_dumped(relationship(one)) for one in related],
-    }
-
-
-def _categorised(package: dict[str, Any]) -> dict[str, Any]:
-    """The library writes SPDX 2.2's names of categories; the schema of 2.3 has them with a hyphen."""
-    for reference in package.get("externalRefs", ()):
-        reference["referenceCategory"] = reference["referenceCategory"].replace("_", "-")
-    return package
-
-
-def _converters() -> tuple[Any, Any, Any]:
-    """The library's own, one element at a time."""
-
-    # Elements ask the document for their annotations, of which there are none.
-    moment = datetime.datetime.fromtimestamp(0, tz=datetime.UTC).replace(tzinfo=None)
-    empty = Document(CreationInfo("SPDX-2.3", "SPDXRef-DOCUMENT", "", "", [], moment))
-    packages, files, relationships = PackageConverter(), FileConverter(), RelationshipConverter()
-
-    def relationship(one: tuple[str, str, str]) -> Any:
-        start, kind, end = one
-        return relationships.convert(Relationship(start, RelationshipType[kind], end))
-
-    return lambda one: packages.convert(one, empty), lambda one: files.convert(one, empty), relationship
-
-
-def spdx_id(ref: str) -> str:
-    """Letters, digits, dots and hyphens are all that is allowed (SPDX 2.3, 7.2); `libstdc++6` has others."""
-    return "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", lambda sign: "plus" if sign[0] == "+" else "-", ref)
-
-
-def file_id(path: str) -> str:
-    return f"SPDXRef-File-{hashlib.sha256(path.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}"
-
-
-def _verification(files: list[Any]) -> Any:
-    """SHA-1 over the files' sorted SHA-1 (SPDX 2.3, 7.9.4)."""
-
-    whole = "".join(sorted(file.checksums[0].value for file in files))
-    return PackageVerificationCode(hashlib.sha1(whole.encode(), usedforsecurity=False).hexdigest())
-
-
-def _expression(licence: Licence) -> Any:
-    if not licence.expression:
-        return SpdxNoAssertion()
-
-    return spdx_licensing.parse(licence.expression)
-
-
-def _licence_remark(licence: Licence) -> str | None:
-    if licence.mentioned:
-        texts = ", ".join(licence.mentioned)
-        return f"the copyright file is not machine-readable; of the common licences it refers to {texts}"
-    if licence.said_by == "DEP-5":
-        return "as its machine-readable copyright file says"
-    return f"as '{licence.said_by}' of its metadata says" if licence.said_by else None
-
-
-def _purl(purl: str) -> Any:
-    return ExternalPackageRef(ExternalPackageRefCategory.PACKAGE_MANAGER, "purl", purl)
-
-
-def _actor(supplier: str) -> Any:
-    name, address = parseaddr(supplier)
-    return Actor(ActorType.PERSON, name or address, address or None) if name or address else SpdxNoAssertion()
-
-
-def _is_url(text: str) -> bool:
-    return text.startswith(("http://", "https://")) and not validate_url(text)
-
-
-def _dumped(data: Any) -> str:
-    return json.dumps(data, sort_keys=True, separators=(", ", ": "))
+    return kept(component_key(LIBRARY, component), make)

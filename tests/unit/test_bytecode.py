@@ -15,6 +15,7 @@ from builder.bytecode import needed
 from builder.compiling import FrameCounter, exchange
 from builder.errors import EngineError, ToolError
 from builder.model.tree import Bytes, Entry, Kind, Owner, Rootfs
+from builder.packages.store import Store
 
 
 @given(st.lists(st.binary(max_size=20)), st.lists(st.integers(1, 9)))
@@ -110,17 +111,18 @@ def test_a_machine_that_allows_no_sandbox_says_why(root: Path, monkeypatch: pyte
     assert sandbox.refusal(root, ["/x"]) == "unshare: exit 1: unshare failed: Operation not permitted"
 
 
-def test_only_the_interpreter_goes_into_the_sandbox() -> None:
+def test_only_the_interpreter_goes_into_the_sandbox(tmp_path: Path) -> None:
     minimal = Owner(kind="deb", name="libpython3.13-minimal", version="1")
     other = Owner(kind="wheel", name="evil", version="1")
 
     def file(path: str, owner: Owner, mode: int = 0o644) -> Entry:
         return Entry(path=path, kind=Kind.FILE, mode=mode, content=Bytes(b"x"), owner=owner)
 
+    store = Store(tmp_path)
     program = file("usr/bin/python3.13", minimal, 0o755)
     modules = [file(f"usr/lib/python3.13/{name}.py", minimal) for name in ("codecs", "os", "re/__init__")]
     tree = Rootfs().with_entries([program, *modules, file("usr/local/bin/evil", other, 0o755)])
-    found = {entry.path: entry for entry in needed(tree, program)}
+    found = {entry.path: entry for entry in needed(store, tree, program)}
     assert list(found) == [
         "usr/bin/python3.13",
         "usr/lib/python3.13/os.py",
@@ -129,6 +131,7 @@ def test_only_the_interpreter_goes_into_the_sandbox() -> None:
     ]
     archive = found["usr/lib/python313.zip"].content
     assert archive is not None
-    with archive.open() as stream, ZipFile(stream) as zipped:
+    with archive.open() as stream, ZipFile(io.BytesIO(stream.read())) as zipped:
         assert zipped.namelist() == ["codecs.py", "os.py", "re/__init__.py"]
         assert zipped.read("codecs.py") == b"x"
+    assert {entry.path: entry for entry in needed(store, tree, program)} == found  # out of the store

@@ -38,11 +38,11 @@ def tree(built: Built) -> Rootfs:
 
 
 @pytest.fixture
-def interpreter(tree: Rootfs) -> list[Entry]:
+def interpreter(tree: Rootfs, tmp_path: Path) -> list[Entry]:
     """Entries that were read back don't say which package brought them: so the whole library goes along."""
     program = tree.resolve("usr/bin/python3.13")
     assert program is not None
-    return [*needed(tree, program), *tree.below("usr/lib/python3.13")]
+    return [*needed(Store(tmp_path / "store"), tree, program), *tree.below("usr/lib/python3.13")]
 
 
 def read(entry: Entry) -> bytes:
