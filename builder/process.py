@@ -2,11 +2,15 @@
 
 import logging
 import os
+import select
 import shlex
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -109,3 +113,67 @@ def begun(
             yield running
         finally:
             running.kill()
+
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks at how much a program has written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    code: int
+    """Negative for a signal."""
+    stopped: str = ""
+    """Why it was killed: `took longer than 5 s`, `wrote more than 1 MB`; empty where it ended by itself."""
+
+
+def bounded(  # noqa: PLR0913 - the bounds, by name
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    output: Path,
+    errors: Path,
+    answers: Sequence[Path] = (),
+    seconds: float,
+    largest: int,
+) -> Ended:
+    """Runs a program that nobody answers for: with its children it is gone when this returns, or raises.
+
+    What it writes lands in the two files, and in those that it is told to write as `answers`; each may have
+    `largest` bytes. Raises `ToolError` where it can't be started.
+    """
+    words = [str(word) for word in command]
+    log.info("+ %s", shlex.join(words))
+    with output.open("wb") as out, errors.open("wb") as err:
+        try:
+            popen = subprocess.Popen(
+                words, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ToolError(f"{words[0]}: can't be started: {reason}") from None
+        stopped = ""
+        try:
+            stopped = _watched(popen.pid, (output, errors, *answers), seconds, largest)
+        finally:
+            with suppress(ProcessLookupError):  # before it is waited for: its number is still its own
+                os.killpg(popen.pid, signal.SIGKILL)
+            code = popen.wait()
+    return Ended(code=code, stopped=stopped)
+
+
+def _watched(pid: int, files: Sequence[Path], seconds: float, largest: int) -> str:
+    """Waits for the program's end; why it has to be stopped, or nothing."""
+    end = time.monotonic() + seconds
+    descriptor = os.pidfd_open(pid)
+    try:
+        while not select.select([descriptor], [], [], max(0, min(LOOK_EVERY, end - time.monotonic())))[0]:
+            if any(path.is_file() and path.stat().st_size > largest for path in files):
+                return f"wrote more than {largest // 1_000_000} MB"
+            if time.monotonic() >= end:
+                return f"took longer than {seconds:g} s"
+    finally:
+        os.close(descriptor)
+    return ""

@@ -13,6 +13,8 @@ DEFINITION = "definition"
 REPORT = "report.json"
 SBOM = "sbom"
 PROVENANCE = "provenance.json"
+SCAN = "scan.json"
+VEX = "vex.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from builder.controls.frame import AnyControl
 from builder.model.base import Strict
 from builder.model.plan import PlannedControl, SwitchedOff
 from builder.model.profile import DEFAULTS, Off, RunSettings
+from builder.model.scan import SCAN_DEFAULTS, ScanSettings
 
 Catalogue = Mapping[str, AnyControl]
 
@@ -135,3 +136,9 @@ def run_settings(links: Iterable[Link], defaults: RunSettings = DEFAULTS) -> Run
     """Key by key, the nearest profile that says something; else the defaults."""
     said = [link.profile.run.model_dump(exclude_none=True) for link in links if link.profile]
     return RunSettings(**reduce(merged, reversed(said), defaults.model_dump()))
+
+
+def scan_settings(links: Iterable[Link]) -> ScanSettings:
+    """As `run_settings`. Pins are replaced program by program."""
+    said = [link.profile.scan.model_dump(exclude_none=True) for link in links if link.profile]
+    return ScanSettings(**reduce(merged, reversed(said), SCAN_DEFAULTS.model_dump()))

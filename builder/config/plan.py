@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from builder.config.asked import Catalogue, ask, run_settings
+from builder.config.asked import Catalogue, ask, run_settings, scan_settings
 from builder.config.chain import Link, find_chain
 from builder.config.check import conflicts
 from builder.config.parse import Parsed, in_order, news, parsed, understood
@@ -51,6 +51,7 @@ def make_plan(
         run=run_settings(links, gpu.run_defaults(sheet)),
         waivers=waivers,
         seccomp=seccomp_text(source.folder / sheet.seccomp) if sheet.seccomp else "",
+        scan=scan_settings(links),
     )
 
 
@@ -71,6 +72,7 @@ def make_foreign_plan(
         controls=asked.controls,
         switched_off=asked.switched_off,
         waivers=waivers,
+        scan=scan_settings(links),
     )
 
 

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from builder.config.document import Document
 from builder.config.problems import Location, Problem, suggested
 from builder.model.profile import Off
+from builder.model.scan import ScanSettings
 from builder.model.spec import ImageSpec
 
 KINDS: tuple[tuple[type, str], ...] = (
@@ -55,6 +56,7 @@ FORMS = {
     r"^(0|[1-9][0-9]?)$": "the number of a GPU; write it as CUDA counts them, from 0",
     r"^[1-9][0-9]*[mg]$": "a size of a GPU's memory; write a number with 'm' or 'g', such as '8g'",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "an environment variable's name; write letters, digits and '_'",
+    r"^[0-9a-f]{64}$": "a SHA-256; write its 64 digits, 0 to 9 and a to f",
     r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": "the name of a project; write it alone, without a version",
 }
 """The models' patterns -> what they stand for; a test holds that each pattern is here."""
@@ -97,6 +99,13 @@ ELSEWHERE = {
         "supplemental-groups": "groups",
         "ulimit": "ulimits",
     },
+    "ScanSettings": {
+        "grace": "grace-days",
+        "ignore-unfixed": "fixed-only",
+        "only-fixed": "fixed-only",
+        "severity": "fail-on",
+        "tools": "pins",
+    },
     "Waiver": {"until": "expires", "key": "control", "why": "reason"},
 }
 """Keys of Dockerfiles, compose files and the like -> ours."""
@@ -123,6 +132,9 @@ IN_THE_PROFILE = {
 """Keys that people look for in image.yaml, though the profile decides."""
 LISTS_TOO = {"healthcheck"}
 """Mappings that may also be written as a list of words."""
+
+
+EXCUSED = "; a finding is excused by a statement in vex/*.yaml, and by nothing else"
 
 
 def problem_of(error: ErrorDetails, model: type[BaseModel], document: Document, root: Location) -> Problem:
@@ -157,7 +169,8 @@ def _unknown_key(key: str, model: type[BaseModel] | None) -> str:
         return f"unknown key; did you mean '{other}'?"
     if model is ImageSpec and word in IN_THE_PROFILE:
         return f"unknown key; it belongs in the profile, as '{IN_THE_PROFILE[word]}'"
-    return f"unknown key{suggested(key, known)}"
+    excuse = model is ScanSettings and word.startswith(("ignore", "allow", "except"))
+    return f"unknown key{EXCUSED if excuse else suggested(key, known)}"
 
 
 def keys(model: type[BaseModel]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from builder.model.base import Strict
 from builder.model.profile import RunSettings, Waiver
+from builder.model.scan import SCAN_DEFAULTS, ScanSettings
 from builder.model.spec import ImageSpec
 
 USER_NAME = "nonroot"
@@ -58,6 +59,7 @@ class Plan:
     waivers: tuple[Waiver, ...]
     seccomp: str = ""
     """The text of the image's seccomp profile; empty where it has none."""
+    scan: ScanSettings = SCAN_DEFAULTS
 
     @property
     def variant_of(self) -> str:
@@ -99,3 +101,4 @@ class ForeignPlan:
     """In the order in which they are enforced (the catalogue's)."""
     switched_off: tuple[SwitchedOff, ...]
     waivers: tuple[Waiver, ...]
+    scan: ScanSettings = SCAN_DEFAULTS

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from builder.model.base import Strict
+from builder.model.scan import ScanSettings
 from builder.model.scheduling import ANY, CpuSet, Mps, PassedName, SysctlName, SysctlValue
 from builder.model.spec import AbsolutePath, Size, Strings, as_tuple
 
@@ -182,4 +183,5 @@ class Profile(Strict):
     controls: dict[str, Any] = {}
     """Control key -> `true`, a mapping of parameters, or `{off: reason}`; checked against the catalogue."""
     run: RunSettings = RunSettings()
+    scan: ScanSettings = ScanSettings()
     waivers: Annotated[tuple[Waiver, ...], BeforeValidator(as_tuple)] = ()

@@ -1,8 +1,17 @@
 """What scanners found in an image: one form for every scanner, kept as `scan.json` beside the image."""
 
 from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
 
 from builder.model.base import Strict
+from builder.model.spec import Strings, as_tuple
+
+ScannerName = Literal["built-in", "trivy", "grype"]
+SCANNERS: tuple[ScannerName, ...] = ("built-in", "trivy", "grype")
+ProgramName = Literal["trivy", "grype"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Rating(StrEnum):
@@ -16,6 +25,32 @@ class Rating(StrEnum):
     CRITICAL = "critical"
 
 
+class ScanSettings(Strict):
+    """What the profile asks of scans; `None` means: what the parent profile says."""
+
+    scanners: Annotated[tuple[ScannerName, ...], BeforeValidator(as_tuple)] | None = None
+    """Those that must have assessed the image. Others that are on the PATH are run too."""
+    fail_on: Literal["negligible", "low", "medium", "high", "critical"] | None = None
+    """Least rating that fails the gate. What nobody has rated counts as if it had this one."""
+    fixed_only: bool | None = None
+    """Only what another version fixes fails the gate."""
+    grace_days: Annotated[int, Field(ge=0, le=366)] | None = None
+    """Days that a fix may be out before its lack fails the gate. Where no scanner says when it came out,
+    they count from the first scan here that told it."""
+    database_days: Annotated[int, Field(ge=1, le=366)] | None = None
+    """Age in days from which a scanner's data is too old: it did not assess the image then."""
+    timeout: Annotated[int, Field(ge=1, le=86400)] | None = None
+    """Seconds that a scanner may take."""
+    pins: dict[ProgramName, Annotated[tuple[Sha256, ...], BeforeValidator(as_tuple)]] | None = None
+    """SHA-256 of the programs that may be run: `trivy: [12ab...]`. Others are refused then."""
+
+
+SCAN_DEFAULTS = ScanSettings(
+    scanners=(), fail_on="critical", fixed_only=True, grace_days=30, database_days=5, timeout=600, pins={}
+)
+"""Where no profile says anything."""
+
+
 class Vulnerability(Strict):
     """One vulnerability of one package, as one scanner says it."""
 
@@ -23,7 +58,7 @@ class Vulnerability(Strict):
     """`CVE-2026-1234`; another database's name only where there is no CVE.
 
     Empty for a pending security update whose changelog names none."""
-    aliases: tuple[str, ...] = ()
+    aliases: Strings = ()
     package: str
     """The binary package or distribution, as the image's database calls it."""
     version: str
@@ -36,6 +71,8 @@ class Vulnerability(Strict):
     """The version that fixes it; empty where none does."""
     fixed_since: str = ""
     """The day (YYYY-MM-DD) since which there is a fix; empty where the scanner can't say."""
+    first_seen: str = ""
+    """The day (YYYY-MM-DD) of the first scan of this image here that told it; Temper fills it in."""
     status: str = ""
     """The scanner's own word: `will_not_fix`, `end_of_life`..."""
     title: str = ""
@@ -43,12 +80,15 @@ class Vulnerability(Strict):
     excused: str = ""
     """By which VEX statement it does not count: `vex/openssl.yaml: component_not_present`."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(name for name in (self.id, *self.aliases) if name)
+
 
 class ScanRun(Strict):
     """One scanner's answer. Its findings mean something only where it assessed."""
 
-    scanner: str
-    """`built-in`, `trivy` or `grype`."""
+    scanner: ScannerName
     version: str
     """Of the program; of Temper for the built-in one."""
     sha256: str = ""
@@ -59,9 +99,9 @@ class ScanRun(Strict):
     """How many it saw."""
     problem: str = ""
     """Why it did not assess: `no database`, `saw no packages`; empty where it did."""
-    limits: tuple[str, ...] = ()
+    limits: Strings = ()
     """What it can't know, a sentence each."""
-    found: tuple[Vulnerability, ...] = ()
+    found: Annotated[tuple[Vulnerability, ...], BeforeValidator(as_tuple)] = ()
     """By package and id."""
 
     @property
@@ -75,6 +115,10 @@ class Scan(Strict):
     image: str
     digest: str
     """Of the manifest that was scanned."""
-    date: str
-    """The day (YYYY-MM-DD) of the scan."""
-    runs: tuple[ScanRun, ...]
+    time: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    """When it was scanned, in UTC."""
+    runs: Annotated[tuple[ScanRun, ...], BeforeValidator(as_tuple)]
+
+    @property
+    def date(self) -> str:
+        return self.time[:10]

@@ -1,0 +1,1 @@
+"""Vulnerability scanners: the built-in one, and programs that are called where they are there."""
