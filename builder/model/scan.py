@@ -85,6 +85,30 @@ class Vulnerability(Strict):
         return frozenset(name for name in (self.id, *self.aliases) if name)
 
 
+class SupportLevel(StrEnum):
+    """How far the distribution answers for a package that it ships."""
+
+    LIMITED = "limited"
+    """For some uses only: the note says which."""
+    ENDING = "ending"
+    """Until a day before the distribution's own end."""
+    ENDED = "ended"
+
+
+class Support(Strict):
+    """A package in the image that the distribution supports less than itself."""
+
+    package: str
+    version: str
+    """The installed one."""
+    source: str
+    level: SupportLevel
+    date: str = ""
+    """The day (YYYY-MM-DD) on which it ends or ended."""
+    note: str = ""
+    """The distribution's own words."""
+
+
 class ScanRun(Strict):
     """One scanner's answer. Its findings mean something only where it assessed."""
 
@@ -103,6 +127,8 @@ class ScanRun(Strict):
     """What it can't know, a sentence each."""
     found: Annotated[tuple[Vulnerability, ...], BeforeValidator(as_tuple)] = ()
     """By package and id."""
+    support: tuple[Support, ...] | None = None
+    """Packages of limited or ended support; `None` where the scanner did not look."""
 
     @property
     def assessed(self) -> bool:

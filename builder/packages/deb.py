@@ -54,7 +54,7 @@ def _owner(locked: LockedPackage) -> Owner:
 
 
 def _unpack(store: Store, locked: LockedPackage, path: Path, name: str) -> Package:
-    parts = _parts(path, name)
+    parts = parts_of(path, name)
     control = _control_files(parts["control"], name)
     text = _text(control, "control", name)
     _check_identity(text, locked, name)
@@ -71,7 +71,7 @@ def _unpack(store: Store, locked: LockedPackage, path: Path, name: str) -> Packa
     return package
 
 
-def _parts(path: Path, name: str) -> dict[str, tuple[str, Slice]]:
+def parts_of(path: Path, name: str) -> dict[str, tuple[str, Slice]]:
     """The two tars as (`data.tar.xz`, where it lies), by `control` and `data`."""
     members = _ar_members(path, name)
     version = members.get("debian-binary")

@@ -16,7 +16,7 @@ from builder.errors import ArchiveError, NetworkError, TrustError
 from builder.packages.bases import Base
 from builder.packages.download import Download, fetch
 from builder.packages.mirrors import find_mirror
-from builder.packages.relations import Clause, Relation, parse_relations, version_key
+from builder.packages.relations import Clause, Relation, parse_relations, source_package, version_key
 from builder.packages.release import Listed, Release
 from builder.packages.store import Store
 from builder.progress import Progress
@@ -46,6 +46,9 @@ class Candidate:
     """Conflicts and Breaks, likewise."""
     provides: tuple[Relation, ...] = ()
     """Virtual names; an operator `=` where the Provides is versioned."""
+    source: str = ""
+    """The source package that it was built from, often of another name."""
+    source_version: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -68,6 +71,17 @@ class Index:
 
     def named(self, name: str) -> list[Candidate]:
         return [self._candidate(start) for start in self._starts.get(name.encode(), ())]
+
+    def built_from(self, source: str) -> list[Candidate]:
+        """Every package of a source package, in the order of the index; by a search, no table is made."""
+        starts = set(self._starts.get(source.encode(), ()))
+        for end in (b"\n", b" ("):
+            at, mark = -1, b"\nSource: " + source.encode() + end
+            while (at := self._text.find(mark, at + 1)) >= 0:
+                gap = self._text.rfind(b"\n\n", 0, at + 1)
+                starts.add(gap + 2 if gap >= 0 else 0)
+        found = (self._candidate(start) for start in sorted(starts))
+        return [one for one in found if one.source == source]
 
     def providing(self, name: str) -> list[Candidate]:
         """Packages whose Provides hold a name, in the order of the index."""
@@ -135,6 +149,7 @@ def _candidate(fields: Mapping[str, str], archive: str, architecture: str) -> Ca
     if not _SHA256.fullmatch(fields["SHA256"]):
         raise ValueError(f"SHA256: '{fields['SHA256']}'")
     path = fields["Filename"].removeprefix("./")
+    source, source_version = source_package(fields)
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"Filename: '{path}'")
     return Candidate(
@@ -149,6 +164,8 @@ def _candidate(fields: Mapping[str, str], archive: str, architecture: str) -> Ca
         depends=relations("Pre-Depends", "Depends"),
         conflicts=tuple(relation for clause in relations("Conflicts", "Breaks") for relation in clause),
         provides=tuple(relation for clause in relations("Provides") for relation in clause),
+        source=source,
+        source_version=source_version,
     )
 
 

@@ -126,9 +126,9 @@ def _moved(
             yield f"{name} {before[0] if before else ''} rebuilt: same version, other content"
 
 
-def package_url(mirror: str, locked: LockedPackage) -> str:
-    """Where a mirror (base URL without trailing slash) serves a package."""
-    return f"{mirror}/{quote(locked.path, safe='/+~:=@,')}"
+def package_url(mirror: str, path: str) -> str:
+    """Where a mirror (base URL without trailing slash) serves a package; `path` as the lock has it."""
+    return f"{mirror}/{quote(path, safe='/+~:=@,')}"
 
 
 def package_downloads(packages: Iterable[LockedPackage]) -> tuple[Download, ...]:
@@ -137,7 +137,7 @@ def package_downloads(packages: Iterable[LockedPackage]) -> tuple[Download, ...]
     mirrors = {archive: find_mirror(archive) for archive in sorted({one.archive for one in wanted})}
     return tuple(
         Download(
-            url=package_url(mirrors[one.archive], one),
+            url=package_url(mirrors[one.archive], one.path),
             sha256=one.sha256,
             size=one.size,
             name=one.path.rpartition("/")[2],

@@ -1,6 +1,7 @@
 """Relations between Debian packages (Debian Policy, chapter 7), and the order of versions (5.6.12)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -146,3 +147,9 @@ def meets(version: str, relation: Relation) -> bool:
             return have >= want
         case _:
             return have > want
+
+
+def source_package(fields: Mapping[str, str]) -> tuple[str, str]:
+    """`Source: gcc-14 (14.2.0-19)`; without one, or without a version, the package's own (Policy 5.6.1)."""
+    name, _, version = fields.get("Source", "").partition(" ")
+    return name or fields["Package"], version.strip("() ") or fields["Version"]

@@ -23,6 +23,8 @@ CLOCK_SLACK = 3600
 """Seconds that an index may come from the future before a clock must be wrong."""
 _SEEN = "release-1"
 """Kind of the records that remember the newest date seen of each index."""
+_KEPT = "release-kept-1"
+"""Kind of the records that say which blob is the index that was fetched last, and when that was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,33 @@ def fetch_release(store: Store, suite: Suite, *, now: int, not_before: int = 0) 
         _check_replay(release, seen, "this machine has already seen")
         if release.date > seen:
             store.write_record(_SEEN, _key(suite), json.dumps({"date": release.date}).encode())
+        kept = {"sha256": store.put(data), "fetched": now}
+        store.write_record(_KEPT, _key(suite), json.dumps(kept).encode())
     return release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The index that this machine fetched last, verified again."""
+
+    release: Release
+    fetched: int
+    """Seconds since the epoch."""
+
+
+def kept_release(store: Store, suite: Suite) -> Kept | None:
+    """`None` where none is there any more. Whether it is too old is the caller's to say: a build from a lock
+    asks otherwise than a scan. Raises `TrustError` where the keys that are trusted now don't vouch for it.
+    """
+    record = store.record(_KEPT, _key(suite))
+    said = {} if record is None else json.loads(record)
+    if not said or not store.has(said["sha256"]):
+        return None
+    data = store.blob(said["sha256"]).read_bytes()
+    text, signers = verify_inrelease(data, _keyring(suite), name=suite.label)
+    release = parse_release(text, suite, sha256=said["sha256"], signed_by=signers)
+    _check_name(release)
+    return Kept(release=release, fetched=said["fetched"])
 
 
 def _fetch(suite: Suite) -> bytes:

@@ -20,6 +20,7 @@ from builder.model.image import Image
 from builder.model.lock import LockedPlatform
 from builder.model.tree import Entry, Kind, Rootfs, parents
 from builder.packages.licences import metadata_fields
+from builder.packages.relations import source_package
 from builder.supply import vendored
 from builder.supply.graph import Component, Distribution, Graph, PlacedLayer, Sort, Subject
 from builder.supply.vendored import once, own_sboms, slug
@@ -196,7 +197,7 @@ class _Collecting:
         return ref
 
     def _debs(self) -> Iterator[Component]:
-        stanzas = [dict(STANZA_FIELD.findall(text)) for text in _stanzas(self.image.rootfs)]
+        stanzas = [dict(STANZA_FIELD.findall(text)) for text in deb_stanzas(self.image.rootfs)]
         stanzas = [one for one in stanzas if one.get("Status", "installed").endswith("installed")]
         providers = _providers(stanzas)
         locked = {one.name: one for one in self.lock.packages} if self.lock is not None else {}
@@ -211,12 +212,12 @@ class _Collecting:
                 sort=Sort.DEB,
                 name=name,
                 version=version,
-                purl=_deb_purl(fields, self.distribution),
+                purl=purl_of_deb(fields, self.distribution),
                 supplier=fields.get("Maintainer", ""),
                 summary=fields.get("Description", ""),
                 homepage=fields.get("Homepage", ""),
                 licence=debian_licence(self.image.rootfs, name),
-                source=source_of(fields),
+                source=source_package(fields),
                 archive=archive.path.rpartition("/")[2] if archive is not None and known else "",
                 sha256=archive.sha256 if archive is not None and known else "",
                 needs=tuple(sorted(set(_deb_needs(fields, providers)) - {f"deb-{name}"})),
@@ -264,7 +265,7 @@ def distribution_of(rootfs: Rootfs) -> Distribution:
     )
 
 
-def _stanzas(rootfs: Rootfs) -> Iterator[str]:
+def deb_stanzas(rootfs: Rootfs) -> Iterator[str]:
     for entry in rootfs.below(STATUS_FOLDER):
         if entry.kind is Kind.FILE and not entry.path.endswith(".md5sums"):
             yield text_of(entry)
@@ -273,15 +274,9 @@ def _stanzas(rootfs: Rootfs) -> Iterator[str]:
         yield from text_of(status).split("\n\n")
 
 
-def source_of(fields: Mapping[str, str]) -> tuple[str, str]:
-    """`Source: gcc-14 (14.2.0-19)`; without one, or without a version, the package's own."""
-    name, _, version = fields.get("Source", "").partition(" ")
-    return name or fields["Package"], version.strip("() ") or fields["Version"]
-
-
-def _deb_purl(fields: Mapping[str, str], distribution: Distribution) -> str:
+def purl_of_deb(fields: Mapping[str, str], distribution: Distribution) -> str:
     """As syft and grype write and read it: `upstream` is what advisories are matched by."""
-    source, version = source_of(fields)
+    source, version = source_package(fields)
     upstream = source if version == fields["Version"] else f"{source}@{version}"
     qualifiers = {
         "arch": fields["Architecture"],

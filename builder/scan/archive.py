@@ -1,0 +1,89 @@
+"""The distribution's signed indexes for a scan: asked for once an hour at most, and kept."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from builder.errors import NetworkError, TrustError
+from builder.packages.bases import Base, Suite
+from builder.packages.index import Index, fetch_indexes
+from builder.packages.release import Release, fetch_release, kept_release
+from builder.packages.store import Store
+from builder.progress import Progress
+
+SECURITY = "debian-security"
+FRESH = 3600
+"""Seconds for which an index is not asked for again: the archive writes a new one a few times a day."""
+UNSTATED = 14 * 24 * 3600
+"""Seconds for which a security index is believed that doesn't say how long it is valid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What a scan may ask for, and when it does."""
+
+    store: Store
+    progress: Progress
+    now: int
+    """Seconds since the epoch."""
+    offline: bool
+
+
+def security_suite(base: Base) -> Suite:
+    return next(suite for suite in base.suites if suite.archive == SECURITY)
+
+
+def release_of(asking: Asking, suite: Suite) -> Release:
+    """The index as it is now, verified; without the network the one that was verified here last.
+
+    Raises `NetworkError` or `TrustError`, and `InputError` where no mirror is configured.
+    """
+    kept = kept_release(asking.store, suite)
+    if (
+        kept is not None
+        and 0 <= asking.now - kept.fetched < FRESH
+        and not _is_stale(kept.release, asking.now)
+    ):
+        return kept.release
+    if not asking.offline:
+        return fetch_release(asking.store, suite, now=asking.now)
+    if kept is None:
+        raise NetworkError(f"{suite.label}: none was fetched here yet; run once without --offline")
+    return kept.release
+
+
+def refuse_stale(release: Release, now: int) -> None:
+    """What came in since isn't in it, so that `no update pending` would mean nothing."""
+    if _is_stale(release, now):
+        end = "" if release.valid_until is None else f" and was valid until {day(release.valid_until)}"
+        raise TrustError(
+            f"{release.suite.label}: the one kept here is of {day(release.date)}{end}, which is too old; "
+            "run once without --offline"
+        )
+
+
+def _is_stale(release: Release, now: int) -> bool:
+    end = release.valid_until if release.valid_until is not None else release.date + UNSTATED
+    return end < now
+
+
+def packages_of(asking: Asking, releases: Iterable[Release], base: Base, architecture: str) -> list[Index]:
+    """Raises `NetworkError` without the network where one isn't in the store, and what fetching raises."""
+    path = f"{base.component}/binary-{architecture}/Packages"
+    wanted = [(release, path) for release in releases]
+    missing = [
+        release.suite.label
+        for release, _ in wanted
+        if path in release.files and not asking.store.has(release.files[path].sha256)
+    ]
+    if asking.offline and missing:
+        raise NetworkError(f"{missing[0]}: its list of packages isn't kept here; run once without --offline")
+    fetch_indexes(asking.store, wanted, asking.progress)
+    return [
+        Index(asking.store.blob(release.files[path].sha256).read_bytes(), release.suite.archive, architecture)
+        for release, path in wanted
+    ]
+
+
+def day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()
