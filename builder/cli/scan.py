@@ -7,7 +7,7 @@ import click
 
 from builder.cli.answers import answer
 from builder.cli.group import cli, workplace
-from builder.cli.options import AS_JSON, PLATFORM, PROFILE, with_options
+from builder.cli.options import AS_JSON, OFFLINE, PLATFORM, PROFILE, with_options
 
 if TYPE_CHECKING:
     from builder.model.scan import ScannerName
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--update", is_flag=True, help="Let trivy and grype fetch their database first; else they get no network."
 )
-@AS_JSON
+@with_options(OFFLINE, AS_JSON)
 @click.pass_context
 def scan(
     context: click.Context,
@@ -36,6 +36,7 @@ def scan(
     platform: str | None,
     scanners: "tuple[ScannerName, ...]",
     update: bool,
+    offline: bool,
     as_json: bool,
 ) -> None:
     """Look for known vulnerabilities in a finished image, and hold them against the profile.
@@ -50,7 +51,7 @@ def scan(
     from builder.scanning import scan as run
 
     asked = Asked(wanted=Wanted(profile=profile, platform=platform), scanners=scanners, update=update)
-    done = run(workplace(context, locked=True), reference, asked)
+    done = run(workplace(context, locked=True, offline=offline), reference, asked)
     answer(as_data(done) if as_json else done, as_text, as_json)  # type: ignore[arg-type]
     if not done.verdict.passed:
         sys.exit(1)

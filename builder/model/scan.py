@@ -127,7 +127,7 @@ class ScanRun(Strict):
     """What it can't know, a sentence each."""
     found: Annotated[tuple[Vulnerability, ...], BeforeValidator(as_tuple)] = ()
     """By package and id."""
-    support: tuple[Support, ...] | None = None
+    support: Annotated[tuple[Support, ...], BeforeValidator(as_tuple)] | None = None
     """Packages of limited or ended support; `None` where the scanner did not look."""
 
     @property

@@ -4,13 +4,14 @@ It needs no other program and no database: the security index says which updates
 of the updated packages which vulnerabilities they mend. What it can't know stands in `limits`.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 
 from builder import __version__
 from builder.controls.inventory import inventory
 from builder.errors import TemperError
 from builder.model.image import Image
-from builder.model.scan import ScanRun, Support, Vulnerability
+from builder.model.scan import ScannerName, ScanRun, Support, Vulnerability
 from builder.packages.bases import Base
 from builder.scan.archive import Asking, day, packages_of, refuse_stale, release_of, security_suite
 from builder.scan.changelog import Changes, Fix, Release, out_since, since
@@ -18,11 +19,19 @@ from builder.scan.installed import Installed, architecture_of, base_of, installe
 from builder.scan.lists import support_lists
 from builder.scan.pending import Pending, pending
 from builder.scan.support import supports
+from builder.scan.target import Target
 from builder.scan.updates import Changelogs, changelogs, source_of
 
-NAME = "built-in"
+NAME: ScannerName = "built-in"
 UNFIXED = "vulnerabilities that the distribution has not mended, and those mended by a point release only"
 URGENCY = "how severe a vulnerability is: a changelog tells the update's urgency, which stands as its status"
+
+
+def scan(target: Target) -> ScanRun:
+    """Never raises for what the archive does: what went wrong stands in `problem`."""
+    place = target.place
+    asking = Asking(store=place.store, progress=place.progress, now=int(time.time()), offline=place.offline)
+    return look(target.image, asking)
 
 
 def look(image: Image, asking: Asking) -> ScanRun:

@@ -7,8 +7,14 @@ from builder.scan import program
 from builder.scan.target import Scanner, Target
 
 
+def _builtin(target: Target) -> ScanRun:
+    from builder.scan.builtin import scan  # noqa: PLC0415 - each is imported where it is run
+
+    return scan(target)
+
+
 def _trivy(target: Target) -> ScanRun:
-    from builder.scan.trivy import scan  # noqa: PLC0415 - each is imported where it is run
+    from builder.scan.trivy import scan  # noqa: PLC0415
 
     return scan(target)
 
@@ -19,7 +25,7 @@ def _grype(target: Target) -> ScanRun:
     return scan(target)
 
 
-TABLE: Mapping[ScannerName, Scanner] = {"trivy": _trivy, "grype": _grype}
+TABLE: Mapping[ScannerName, Scanner] = {"built-in": _builtin, "trivy": _trivy, "grype": _grype}
 
 
 def chosen(

@@ -20,6 +20,7 @@ def as_text(done: Scanned) -> str:
         *failing(done.verdict),
         *others(done.verdict, done.plan.scan),
         *excused(done.verdict),
+        *supported_less(done.scan.runs),
     ]
     return "\n\n".join([*parts, gate(done)])
 
@@ -95,6 +96,14 @@ def excused(verdict: Verdict) -> Iterator[str]:
     if found := verdict.having(Standing.EXCUSED):
         rows = [(one.first.package, one.id, one.rating.value, one.excused) for one in found]
         yield f"excused by VEX ({len(found)})\n{table(rows)}"
+
+
+def supported_less(runs: tuple[ScanRun, ...]) -> Iterator[str]:
+    """What the distribution itself answers for no more, or not fully."""
+    found = [one for run in runs for one in run.support or ()]
+    if found:
+        rows = [(one.package, one.version, f"{one.level} {one.date}".rstrip(), one.note) for one in found]
+        yield f"supported less than the distribution ({len(found)})\n{table(rows)}"
 
 
 def gate(done: Scanned) -> str:
