@@ -6,6 +6,9 @@ and found again (`Kept`), and a document of a hundred thousand files is never a 
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import chain
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from builder.supply.blanks import (
@@ -25,22 +28,58 @@ from builder.supply.naming import Kept, component_key, dumped, plainly
 LIBRARY = "spdx-tools 0.8.5"
 """What the bytes depend on besides our own code: pinned, and a test compares it with what is installed."""
 LISTS = ("packages", "files", "relationships")
+_SMALL = 1 << 20
 
 
 def write(graph: Graph, kept: Kept = plainly) -> Iterator[str]:
     """The document in pieces of text. Contents are read where nobody has made their SHA-1."""
     head, document = _frame(graph, kept)
-    parts = [head, *(json.loads(_part(graph, component, kept)) for component in graph.components)]
+    with ExitStack() as stack:
+        lists = {name: stack.enter_context(_List(name)) for name in LISTS}
+        for part in chain([head], _parts(graph, kept)):
+            for name in LISTS:
+                lists[name].add(part[name])
+        yield "{\n"
+        for name, value in document.items():
+            yield f"{json.dumps(name)}: {dumped(value)},\n"
+        for name in LISTS:
+            yield from lists[name].pieces()
+            yield ",\n" if name != LISTS[-1] else "\n}\n"
+
+
+def _parts(graph: Graph, kept: Kept) -> Iterator[Any]:
+    for component in graph.components:
+        yield json.loads(_part(graph, component, kept))
     if graph.unowned:
         from builder.supply.spdx_elements import unowned  # noqa: PLC0415 - as below
 
-        parts.append(unowned(graph))
-    yield "{\n"
-    for name, value in document.items():
-        yield f"{json.dumps(name)}: {dumped(value)},\n"
-    for name in LISTS:
-        lines = [line for part in parts for line in part[name]]
-        yield f'"{name}": [\n' + ",\n".join(lines) + ("\n],\n" if name != LISTS[-1] else "\n]\n}\n")
+        yield unowned(graph)
+
+
+class _List:
+    """A list of the document that grows while others do: in a file once it is large, 90 MB for vllm."""
+
+    def __init__(self, name: str) -> None:
+        self._file = SpooledTemporaryFile(max_size=_SMALL)  # noqa: SIM115 - closed by `__exit__`
+        self._file.write(f'"{name}": [\n'.encode("ascii"))
+        self._between = ""
+
+    def __enter__(self) -> "_List":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, lines: list[str]) -> None:
+        if lines:
+            self._file.write((self._between + ",\n".join(lines)).encode("ascii"))
+            self._between = ",\n"
+
+    def pieces(self) -> Iterator[str]:
+        self._file.seek(0)
+        while piece := self._file.read(_SMALL):
+            yield piece.decode("ascii")
+        yield "\n]"
 
 
 def _frame(graph: Graph, kept: Kept) -> Any:
