@@ -158,7 +158,7 @@ def test_no_differences() -> None:
 
 def test_the_url_of_a_package_is_quoted() -> None:
     odd = package(path="pool/main/g/gcc/libstdc++6_1%3a2~rc1+b1_amd64.deb")
-    assert package_url("http://mirror.example.test/debian", odd) == (
+    assert package_url("http://mirror.example.test/debian", odd.path) == (
         "http://mirror.example.test/debian/pool/main/g/gcc/libstdc++6_1%253a2~rc1+b1_amd64.deb"
     )
 
