@@ -9,8 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
 from builder.image.assemble import link_blob
 from builder.image.folder import replaced_as_a_whole
@@ -22,6 +21,7 @@ from builder.model.sbom import CYCLONEDX, FILES, SPDX, StatedSbom
 from builder.packages.store import Store
 from builder.stages import SBOM
 from builder.supply.naming import recipe
+from builder.supply.stated import said
 
 if TYPE_CHECKING:
     from builder.supply.graph import Graph
@@ -122,38 +122,18 @@ def _stated(store: Store, path: Path, called: str) -> StatedSbom:
     try:
         if path.stat().st_size > LARGEST:
             return StatedSbom(file=called, problem=f"has more than {LARGEST} bytes")
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            key = hashlib.file_digest(stream, "sha256").hexdigest()
+            record = store.record(STATED, key)
+            if record is None:
+                stream.seek(0)
+                record = json.dumps(said(stream)).encode()
+                store.write_record(STATED, key, record)
     except FileNotFoundError:
         return StatedSbom(file=called, problem="is missing")
     except OSError as error:
         return StatedSbom(file=called, problem=f"can't be read: {str(error.strerror).lower()}")
-    key = hashlib.sha256(data).hexdigest()
-    record = store.record(STATED, key)
-    if record is None:
-        try:
-            record = json.dumps(_said(json.loads(data))).encode()
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return StatedSbom(file=called, problem="is no SBOM that can be read")
-        store.write_record(STATED, key, record)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return StatedSbom(file=called, problem="is no SBOM that can be read")
     digest, packages = json.loads(record)
     return StatedSbom(file=called, digest=digest, packages=frozenset(map(tuple, packages)))
-
-
-def _said(data: dict[str, Any]) -> tuple[str, list[tuple[str, str, str]]]:
-    if "bomFormat" in data:
-        digest = data["metadata"]["component"]["version"]
-        purls = [one.get("purl", "") for one in data["components"]]
-    else:
-        [image] = [one for one in data["packages"] if one["SPDXID"] == "SPDXRef-Image"]
-        digest = image["versionInfo"]
-        ids = [one for one in data["packages"] if not one["SPDXID"].startswith("SPDXRef-bundled-")]
-        purls = [ref["referenceLocator"] for one in ids for ref in one.get("externalRefs", ())]
-    return digest, sorted(filter(None, map(_package, purls)))
-
-
-def _package(purl: str) -> tuple[str, str, str] | None:
-    """`pkg:deb/debian/libc6@2.41-12?arch=amd64` -> kind, name, version; of other kinds nothing."""
-    kind, _, rest = purl.partition("?")[0].removeprefix("pkg:").partition("/")
-    name, _, version = rest.rpartition("/")[2].partition("@")
-    known = {"deb": "deb", "pypi": "wheel"}.get(kind)
-    return (known, unquote(name), unquote(version)) if known else None

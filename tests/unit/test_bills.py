@@ -9,7 +9,7 @@ import pytest
 from builder import bills
 from builder.bills import stated, write_bills
 from builder.model.report import SbomRow
-from builder.model.sbom import StatedSbom
+from builder.model.sbom import FILES, StatedSbom
 from builder.model.spec import FileSpec
 from builder.model.tree import Owner
 from builder.packages.store import Store
@@ -86,6 +86,31 @@ def test_a_document_that_is_none_is_said_to_be_none(
     if text is not None:
         path.write_text(text)
     assert stated(store, tmp_path)[0] == StatedSbom(file="sbom/spdx.json", problem=problem)
+
+
+@pytest.mark.parametrize("name", FILES.values())
+def test_what_was_cut_off_or_bent_is_none(store: Store, tmp_path: Path, name: str) -> None:
+    """Wherever that was: also among the files, of which nothing is looked at."""
+    write(store, tmp_path)
+    path = tmp_path / "sbom" / name
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.unlink()
+    for number in range(len(lines)):
+        for damaged in (lines[:number], [*lines[:number], lines[number][:-4], *lines[number + 1 :]]):
+            path.write_bytes(b"".join(damaged))
+            found = {one.file: one.problem for one in stated(store, tmp_path)}
+            assert found[f"sbom/{name}"] == "is no SBOM that can be read"
+
+
+@pytest.mark.parametrize("name", FILES.values())
+def test_other_lines_say_the_same(store: Store, tmp_path: Path, name: str) -> None:
+    write(store, tmp_path)
+    path = tmp_path / "sbom" / name
+    data = json.loads(path.read_bytes())
+    path.unlink()
+    for indent in (None, 1, 4):
+        path.write_text(json.dumps(data, indent=indent))
+        assert StatedSbom(file=f"sbom/{name}", digest=DIGEST, packages=PACKAGES) in stated(store, tmp_path)
 
 
 def test_one_that_is_too_large_is_not_read(

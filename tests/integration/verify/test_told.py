@@ -200,6 +200,7 @@ def settings(inspected: dict[str, Any]) -> dict[str, Any]:
     host["RestartPolicy"]["Name"] = host["RestartPolicy"]["Name"] or "no"
     said = inspected["Config"]
     config = {key: said[key] for key in ("User", "WorkingDir", "StopSignal", "Entrypoint", "Cmd", "Env")}
+    config["Env"] = sorted(config["Env"])  # an engine may keep them in any order
     host.pop("AutoRemove", None)  # `docker run --rm`: the suites remove their container themselves
     return {**host, "config": config}
 
