@@ -13,7 +13,7 @@ _WANTED, _NEEDED = {"packages", "components"}, {"SPDXID", "versionInfo", "extern
 
 
 def said(stream: BinaryIO) -> Said:
-    """Of SPDX or CycloneDX, whoever wrote it. Raises `ValueError`, `LookupError` or the like for anything else.
+    """Of SPDX or CycloneDX, whoever wrote it. Raises `ValueError`, `LookupError` or the like for all else.
 
     Ours have an element on each line, so that 90 MB need not be held.
     """
