@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from builder.beside import of_others
 from builder.config.plan import make_foreign_plan
 from builder.controls.audit import Audited
 from builder.controls.audit import audit as audit_image
@@ -44,7 +45,9 @@ def audited(
     known = place.workspace.images()
     with opened(reference, place.store, place.progress, platform, known) as found:
         place.progress.stage("auditing")
-        audits = with_origins(found.image, audit_image(found.image, None, None, plan.controls))
+        audits = with_origins(
+            found.image, audit_image(found.image, None, None, plan.controls, beside=of_others())
+        )
         yield found, report_of(plan, found.image, audits)
 
 
@@ -59,7 +62,9 @@ def report_of(
         plan=plan,
         image=image,
         lock=None,
-        audits=audit_image(image, None, None, plan.controls) if audits is None else audits,
+        audits=audit_image(image, None, None, plan.controls, beside=of_others())
+        if audits is None
+        else audits,
         changes=done.changes if done is not None else {},
         pruned=done.pruned if done is not None else 0,
         live=not_run(NOT_LIVE),

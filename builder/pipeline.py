@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from builder.beside import beside
 from builder.bills import stated, write_bills
 from builder.bytecode import compiled
 from builder.controls.audit import audit as audit_image
@@ -116,6 +117,7 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
         place.progress.stage("writing the SBOM")
         row = write_bills(place.store, plan, written, made.section, folder / SBOM)
         statement = provenance(making(place, plan, replace(made, image=written)))
+        write_whole(folder / PROVENANCE, statement)
         place.progress.stage("auditing")
         made = replace(made, image=without_trees(written), sbom=row)
         del written
@@ -123,7 +125,6 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
             image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
             report = examine(place, plan, made, image, folder, options)
         write_report(folder, report)
-        write_whole(folder / PROVENANCE, statement)
     return Built(folder=folder, report=report)
 
 
@@ -167,6 +168,7 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
         contract=made.contract,
         definition=definition,
         sboms=stated(place.store, folder),
+        beside=beside(folder, made.indexes),
     )
     failed = any(one.outcome is Outcome.FAILED and not plan.waives(one.key) for one in audits)
     reason = why_not_live(made.image.config.platform, options, failed=failed)
@@ -193,10 +195,11 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
 
 
 def read_definition(folder: Path) -> Definition | None:
-    """The run files as they stand on the disk: somebody may have changed them since they were rendered."""
+    """The rendered files as they stand on the disk: somebody may have changed them since."""
     paths = sorted(path for path in (folder / "run").rglob("*") if path.is_file())
     if not paths:
         return None
+    paths += [path for path in (folder / "Dockerfile",) if path.is_file()]
     with plain_errors(folder):
         files = (
             RenderedFile(path=str(path.relative_to(folder)), text=path.read_text("utf-8", "replace"))

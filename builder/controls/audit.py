@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from builder.controls.catalogue import BY_KEY
 from builder.controls.frame import Context, NotAssessed
+from builder.model.beside import NOTHING, Beside
 from builder.model.contract import RunContract
 from builder.model.definition import Definition
 from builder.model.image import Image
@@ -33,9 +34,12 @@ def audit(  # noqa: PLR0913 - what is known of the image, by name
     contract: RunContract | None = None,
     definition: Definition | None = None,
     sboms: tuple[StatedSbom, ...] | None = None,
+    beside: Beside = NOTHING,
 ) -> tuple[Audited, ...]:
     """Pure but for reading file contents. All but the controls is `None` for an image that others built."""
-    context = Context(plan=plan, lock=lock, contract=contract, definition=definition, sboms=sboms)
+    context = Context(
+        plan=plan, lock=lock, contract=contract, definition=definition, sboms=sboms, beside=beside
+    )
     return tuple(audit_one(image, planned, context) for planned in controls)
 
 

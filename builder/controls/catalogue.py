@@ -12,6 +12,7 @@ from builder.controls.accelerator import (
     WritableCaches,
 )
 from builder.controls.accounts import AccountFiles, LockedPasswords, NoLoginShells, UniqueIds
+from builder.controls.age import RecentBuild, SupportedRelease
 from builder.controls.bounds import (
     BoundedRestart,
     BoundPorts,
@@ -20,6 +21,7 @@ from builder.controls.bounds import (
     ScratchTmpfs,
     ShmAndUlimits,
 )
+from builder.controls.chain import PinnedBase, Provenance, ReproducibleDates, VerifiedPackages
 from builder.controls.closure import ElfClosure, InterpreterClosure
 from builder.controls.configuration import (
     DeclaredPorts,
@@ -29,6 +31,7 @@ from builder.controls.configuration import (
     SafePath,
 )
 from builder.controls.cuda import DriverCapabilities, GlibcForCuda, OneCudaMajor
+from builder.controls.dockerfile import CleanDockerfile
 from builder.controls.driver import CudaCompat, NoDriverFiles
 from builder.controls.frame import AnyControl
 from builder.controls.groups import ArbitraryUser, EffectiveGroups, NoRootGroup
@@ -133,6 +136,13 @@ CATALOGUE: tuple[AnyControl, ...] = (
     ScannerMetadata(),
     PackageSet(),
     CompleteSbom(),
+    PinnedBase(),
+    VerifiedPackages(),
+    Provenance(),
+    ReproducibleDates(),
+    CleanDockerfile(),
+    SupportedRelease(),
+    RecentBuild(),
     Licences(),
     OwnedFiles(),
     NoSecrets(),

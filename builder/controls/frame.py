@@ -1,15 +1,17 @@
 """What a control is: one class with its text, its parameters, `enforce` and `audit`."""
 
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from builder.model.base import Strict
+from builder.model.beside import NOTHING, Beside, StatedProvenance
 from builder.model.contract import RunContract
 from builder.model.definition import Definition
 from builder.model.image import Image
-from builder.model.lock import LockedPlatform
+from builder.model.lock import LockedIndex, LockedPlatform
 from builder.model.plan import Plan
 from builder.model.report import Finding, Severity
 from builder.model.sbom import StatedSbom
@@ -44,9 +46,11 @@ class Context:
     lock: LockedPlatform | None = None
     contract: RunContract | None = None
     definition: Definition | None = None
-    """As it stands on the disk: how people are told to start the image."""
+    """As it stands on the disk: the Dockerfile, and how people are told to start the image."""
     sboms: tuple[StatedSbom, ...] | None = None
     """As they stand on the disk, one for each form."""
+    beside: Beside = NOTHING
+    """What else stands there, and the day."""
 
     def known_plan(self) -> Plan:
         if self.plan is None:
@@ -67,6 +71,28 @@ class Context:
         if self.sboms is None:
             raise NotAssessed("no SBOM: the image was not built from an image.yaml here")
         return self.sboms
+
+    def known_dockerfile(self) -> str:
+        files = self.definition.files if self.definition is not None else ()
+        for file in files:
+            if file.path == "Dockerfile":
+                return file.text
+        raise NotAssessed("no Dockerfile: nobody said how the image was put together")
+
+    def known_indexes(self) -> tuple[LockedIndex, ...]:
+        if self.beside.indexes is None:
+            raise NotAssessed("no lock: the image was not built from an image.lock.json here")
+        return self.beside.indexes
+
+    def known_provenance(self) -> StatedProvenance:
+        if self.beside.provenance is None:
+            raise NotAssessed("no provenance: the image was not built from an image.yaml here")
+        return self.beside.provenance
+
+    def known_day(self) -> datetime.date:
+        if self.beside.today is None:
+            raise NotAssessed("no date: nobody said what day it is")
+        return self.beside.today
 
     def known_lock(self) -> LockedPlatform:
         if self.lock is None:

@@ -20,6 +20,7 @@ FAMILIES = {
         "secrets",
         "weights",
     ),
+    "Supply chain": ("chain", "dockerfile", "age"),
     "What the image tells an engine": ("configuration", "settings", "python", "trust"),
     "GPUs": ("driver", "cuda", "accelerator"),
     "How it is run": ("runtime", "bounds", "kernel"),
@@ -53,6 +54,10 @@ LIMITS = """\
   build, and refuses what it must, is for whoever holds the certificate's policy.
 - *A GPU's driver* comes from the host at run time: what of it is mounted is the run contract's devices, and
   isn't in the image for an audit to see. That none of it is baked in, the audit does see.
+- *The same digest again* is proven by `temper reproduce`, which builds the image once more and compares; the
+  audit sees that no date in it is a clock's.
+- *Linters of Dockerfiles*: the audit looks for what can go wrong in a Dockerfile without RUN; hadolint itself
+  finds nothing in those that are rendered, which the tests hold to.
 - *AppArmor and SELinux* are proven where the host has them; elsewhere the live test says `not run`.
 - *Root in operation* (CIS Docker 5.23, 5.24): nothing here needs it. Whether somebody types
   `docker exec -u 0` is for the engine's own log.

@@ -86,3 +86,11 @@ def manual(rule: str) -> Reference:
 
 def python_docs(rule: str) -> Reference:
     return Reference(standard="Python 3.13 documentation", rule=rule)
+
+
+def slsa(rule: str) -> Reference:
+    return Reference(standard="SLSA 1.1", rule=rule)
+
+
+def reproducible(rule: str) -> Reference:
+    return Reference(standard="reproducible-builds.org, specification 1.1", rule=rule)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from builder.model.beside import Beside
 from builder.model.definition import Definition
 from builder.model.image import Image
 from builder.model.plan import Plan
@@ -34,6 +35,8 @@ class Mutant:
     """Says something else in image.yaml."""
     sboms: Callable[[Sboms], Sboms] = unchanged
     """Writes something else beside the layout."""
+    beside: Callable[[Beside], Beside] = unchanged
+    """Has something else stand there, or looks on another day."""
     mended: bool = True
     """`enforce` of this control alone makes it sound again."""
     also: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """A small image that no control finds anything wrong with, and tools to break it in one place."""
 
 import base64
+import datetime
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from builder.controls.catalogue import CATALOGUE
+from builder.model.beside import Beside, StatedProvenance
 from builder.model.contract import RunContract
 from builder.model.definition import Definition
 from builder.model.image import Image, ImageConfig, Layer
-from builder.model.lock import LockedPackage, LockedPlatform, LockedWheel
+from builder.model.lock import LockedIndex, LockedPackage, LockedPlatform, LockedWheel
 from builder.model.plan import Plan, PlannedControl
 from builder.model.profile import RunSettings
 from builder.model.sbom import FILES, StatedSbom
@@ -33,7 +35,7 @@ VERSIONS = {
     "python3.13": "3.13.5-2",
 }
 """Of the Debian packages."""
-PARAMETERS: dict[str, dict[str, Any]] = {"max-size": {"megabytes": 1}}
+PARAMETERS: dict[str, dict[str, Any]] = {"max-size": {"megabytes": 1}, "recent-build": {"days": 30}}
 """For controls that can't be switched on without."""
 
 PASSWD = """\
@@ -258,6 +260,18 @@ def lock() -> LockedPlatform:
         name="demo", version="1.0", filename="demo-1.0-py3-none-any.whl", size=1, sha256="0" * 64
     )
     return LockedPlatform(packages=packages, wheels=(demo,))
+
+
+def beside() -> Beside:
+    """The indexes are as old as the image, and somebody looks a week later."""
+    index = LockedIndex(
+        archive="debian", suite="trixie", date=CREATED, valid_until=None, sha256="1" * 64, signed_by=("ABCD",)
+    )
+    return Beside(
+        today=datetime.date(2025, 10, 16),
+        indexes=(index,),
+        provenance=StatedProvenance(inputs=frozenset({"0" * 64, "1" * 64})),
+    )
 
 
 def sboms() -> tuple[StatedSbom, ...]:

@@ -13,7 +13,7 @@ from builder.model.plan import PlannedControl
 from builder.model.report import Outcome
 from tests.unit.controls.mutant import Mutant
 from tests.unit.controls.mutants import MUTANTS
-from tests.unit.controls.sound import contract, definition, image, lock, plan, planned, sboms
+from tests.unit.controls.sound import beside, contract, definition, image, lock, plan, planned, sboms
 
 SOUND = image()
 PLAN = plan()
@@ -21,6 +21,7 @@ LOCK = lock()
 CONTRACT = contract()
 DEFINITION = definition()
 SBOMS = sboms()
+BESIDE = beside()
 
 every_control = pytest.mark.parametrize("control", CATALOGUE, ids=lambda control: control.key)
 every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=str)
@@ -35,7 +36,8 @@ def context(mutant: Mutant | None = None) -> Context:
     files = mutant.run(DEFINITION) if mutant is not None else DEFINITION
     said = mutant.plan(PLAN) if mutant is not None else PLAN
     written = mutant.sboms(SBOMS) if mutant is not None else SBOMS
-    return Context(plan=said, lock=LOCK, contract=CONTRACT, definition=files, sboms=written)
+    around = mutant.beside(BESIDE) if mutant is not None else BESIDE
+    return Context(plan=said, lock=LOCK, contract=CONTRACT, definition=files, sboms=written, beside=around)
 
 
 def failed(results: tuple[Audited, ...]) -> set[str]:
@@ -43,7 +45,7 @@ def failed(results: tuple[Audited, ...]) -> set[str]:
 
 
 def test_sound_image_has_no_finding() -> None:
-    known = {"contract": CONTRACT, "definition": DEFINITION, "sboms": SBOMS}
+    known = {"contract": CONTRACT, "definition": DEFINITION, "sboms": SBOMS, "beside": BESIDE}
     results = audit(SOUND, PLAN, LOCK, PLAN.controls, **known)
     assert [finding.message for result in results for finding in result.findings] == []
     assert {result.outcome for result in results} == {Outcome.PASSED}
@@ -54,7 +56,12 @@ def test_mutant_is_caught_by_its_control_and_no_other(mutant: Mutant) -> None:
     files = mutant.run(DEFINITION)
     broken = mutant.break_(SOUND)
     said = mutant.plan(PLAN)
-    known = {"contract": CONTRACT, "definition": files, "sboms": mutant.sboms(SBOMS)}
+    known = {
+        "contract": CONTRACT,
+        "definition": files,
+        "sboms": mutant.sboms(SBOMS),
+        "beside": mutant.beside(BESIDE),
+    }
     results = audit(broken, said, LOCK, controls_for(mutant), **known)
     assert failed(results) == {mutant.control, *mutant.also}
 

@@ -1,6 +1,7 @@
 """For each control: images that break it and nothing else. A control that lets one through proves nothing."""
 
 from tests.unit.controls.mutants.accounts import ACCOUNTS, GROUPS
+from tests.unit.controls.mutants.chain import CHAIN
 from tests.unit.controls.mutants.closure import CLOSURE
 from tests.unit.controls.mutants.gpu import GPU
 from tests.unit.controls.mutants.privilege import PRIVILEGE
@@ -18,6 +19,7 @@ MUTANTS = (
     *CLOSURE,
     *SUPPLY,
     *BILLS,
+    *CHAIN,
     *MODELS,
     *TRUST,
     *SETTINGS,

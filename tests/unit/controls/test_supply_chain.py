@@ -1,0 +1,88 @@
+"""Supply chain controls where nothing is known: not assessed, never passed."""
+
+import datetime
+from dataclasses import replace
+
+import pytest
+
+from builder.controls.audit import audit_one
+from builder.controls.dockerfile import instructions
+from builder.controls.frame import Context
+from builder.model.beside import Beside
+from builder.model.report import Outcome
+from tests.unit.controls.sound import beside, file, image, lock, planned, put
+
+NO_LOCK = "no lock: the image was not built from an image.lock.json here"
+
+
+@pytest.mark.parametrize(
+    ("control", "reason"),
+    [
+        ("pinned-base", "no Dockerfile: nobody said how the image was put together"),
+        ("clean-dockerfile", "no Dockerfile: nobody said how the image was put together"),
+        ("verified-packages", NO_LOCK),
+        ("reproducible-dates", NO_LOCK),
+        ("provenance", "no provenance: the image was not built from an image.yaml here"),
+        ("supported-release", "no date: nobody said what day it is"),
+        ("recent-build", "no date: nobody said what day it is"),
+    ],
+)
+def test_of_an_image_that_others_built(control: str, reason: str) -> None:
+    found = audit_one(image(), planned(control), Context())
+    assert (found.outcome, found.reason) == (Outcome.NOT_ASSESSED, reason)
+
+
+def test_a_release_that_the_table_does_not_know() -> None:
+    for text, name in (("ID=alpine\nVERSION_ID=3.20\n", "alpine 3.20"), ("NAME=x\n", "nothing")):
+        other = put(file("usr/lib/os-release", text))(image())
+        found = audit_one(other, planned("supported-release"), Context(beside=beside()))
+        assert found.reason == f"until when '{name}' is supported, the table of releases doesn't know"
+
+
+def test_an_image_without_a_date() -> None:
+    dateless = image().replace(config=image().config.replace(created=0))
+    found = audit_one(dateless, planned("recent-build"), Context(beside=beside()))
+    assert found.reason == "the image doesn't say when it was created"
+
+
+@pytest.mark.parametrize(
+    ("control", "day"),
+    [("supported-release", datetime.date(2030, 6, 30)), ("recent-build", datetime.date(2025, 11, 8))],
+)
+def test_on_the_last_day_it_still_holds(control: str, day: datetime.date) -> None:
+    on_it = Context(beside=Beside(today=day))
+    after = Context(beside=Beside(today=day + datetime.timedelta(days=1)))
+    assert audit_one(image(), planned(control), on_it).outcome is Outcome.PASSED
+    assert audit_one(image(), planned(control), after).outcome is Outcome.FAILED
+
+
+def test_a_key_that_the_profile_names_will_do_however_it_is_written() -> None:
+    context = Context(lock=lock(), beside=beside())
+    control = planned("verified-packages", signers=["ab cd"])
+    assert audit_one(image(), control, context).outcome is Outcome.PASSED
+
+
+def test_dates_that_were_asked_for_are_no_clock() -> None:
+    stated = beside().provenance
+    assert stated is not None
+    asked = replace(beside(), provenance=replace(stated, epoch=image().config.created), indexes=())
+    found = audit_one(image(), planned("reproducible-dates"), Context(beside=asked))
+    assert found.outcome is Outcome.PASSED
+
+
+DOCKERFILE = """\
+# syntax=docker/dockerfile:1@sha256:12
+
+FROM  scratch AS base
+copy --from=base --chown=1:1 ["a b", \\
+  # in between
+  "/c"]
+"""
+
+
+def test_instructions() -> None:
+    first, second = instructions(DOCKERFILE)
+    assert (first.line, first.name, first.words) == (3, "FROM", ("scratch", "AS", "base"))
+    assert (second.line, second.name, second.flags) == (4, "COPY", ("--from=base", "--chown=1:1"))
+    assert second.listed == ("a b", "/c")
+    assert (second.flag("from"), second.flag("chmod")) == ("base", "")
