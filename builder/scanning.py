@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.config.plan import make_foreign_plan
+from builder.config.vex import statements
 from builder.controls.catalogue import BY_KEY
 from builder.controls.gate import judge
 from builder.errors import InputError
 from builder.image.layout import find_image, read_image
 from builder.image.memory import Memory
 from builder.model.image import Image
+from builder.model.plan import ForeignPlan, Plan
 from builder.model.sbom import CYCLONEDX
 from builder.model.scan import Scan, ScannerName, Vulnerability
+from builder.model.vex import Issued
 from builder.named import Wanted
 from builder.packages.store import Store
 from builder.pipeline import alone_in, output_folder, write_whole
 from builder.reference import opened
+from builder.scan.excuse import excuse
 from builder.scan.run import TABLE, run
 from builder.scan.target import Scanned, Scanner, Target
 from builder.stages import LAYOUT, SCAN
@@ -114,9 +118,18 @@ def written_sbom(place: Workplace, image: Image, name: str, folder: Path) -> Pat
 
 
 def answered(target: Target, asked: Asked, table: Mapping[ScannerName, Scanner]) -> Scan:
-    runs = run(target, asked.scanners, table)
+    issued = issued_of(target.place, target.plan)
+    excused = excuse(run(target, asked.scanners, table), issued, target.image, target.today)
     moment = datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Scan(image=target.plan.image, digest=target.image.digest, time=moment, runs=runs)
+    return Scan(
+        image=target.plan.image, digest=target.image.digest, time=moment, runs=excused.runs, vex=excused.notes
+    )
+
+
+def issued_of(place: Workplace, plan: Plan | ForeignPlan) -> tuple[Issued, ...]:
+    """Of the workspace, and those beside the image. Raises `InputError` with every problem of them."""
+    folders = [place.workspace.cwd, *([plan.folder] if isinstance(plan, Plan) else [])]
+    return statements(folders, plan.image, place.workspace.images())
 
 
 def with_first_seen(store: Store, name: str, scan: Scan) -> Scan:

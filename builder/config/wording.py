@@ -56,6 +56,7 @@ FORMS = {
     r"^(0|[1-9][0-9]?)$": "the number of a GPU; write it as CUDA counts them, from 0",
     r"^[1-9][0-9]*[mg]$": "a size of a GPU's memory; write a number with 'm' or 'g', such as '8g'",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "an environment variable's name; write letters, digits and '_'",
+    r"^[A-Z][A-Z0-9]*(-[A-Za-z0-9]+)+$": "a vulnerability's name; write one such as 'CVE-2026-1234'",
     r"^[0-9a-f]{64}$": "a SHA-256; write its 64 digits, 0 to 9 and a to f",
     r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": "the name of a project; write it alone, without a version",
 }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from builder.controls.inventory import normal
+from builder.model.package import normal
 from builder.model.scan import Rating, Scan, ScannerName, ScanRun, ScanSettings, Vulnerability
 
 ORDER = list(Rating)

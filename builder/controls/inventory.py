@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from builder.controls.passwd import text_of
 from builder.controls.survey import remembered
 from builder.model.image import Image
+from builder.model.package import normal
 from builder.model.tree import Entry, Kind, Rootfs
 
 STATUS_FOLDER = "var/lib/dpkg/status.d"
@@ -44,10 +45,6 @@ class Inventory:
     """Every path that a package or a wheel claims, and which: `deb libc6`, `wheel numpy`."""
     hashes: dict[str, str] = field(default_factory=dict)
     """Path -> sha256 (urlsafe base64, unpadded) that a wheel's RECORD has for it."""
-
-
-def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @remembered

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from builder.controls.frame import Context, Control, NoParameters
-from builder.controls.inventory import normal
 from builder.controls.references import eo, nist
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
+from builder.model.package import normal
 from builder.model.report import Finding, Severity
 from builder.model.sbom import StatedSbom
 

@@ -13,7 +13,6 @@ from builder.controls.inventory import (
     STATUS_FILE,
     STATUS_FOLDER,
     inventory,
-    normal,
     record_rows,
 )
 from builder.controls.passwd import read_text, text_of
@@ -22,6 +21,7 @@ from builder.controls.references import cidg, cis, cwe, nist, oci, srg
 from builder.controls.survey import hidden
 from builder.model.base import Strict
 from builder.model.image import Image
+from builder.model.package import normal
 from builder.model.report import Finding, Severity
 from builder.model.spec import Strings
 from builder.model.tree import Bytes, Entry, Kind, Rootfs, parents

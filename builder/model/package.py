@@ -1,8 +1,14 @@
 """A package after unpacking: entries, and the metadata that the composer turns into data."""
 
+import re
 from dataclasses import dataclass
 
 from builder.model.tree import Entry, Owner
+
+
+def normal(name: str) -> str:
+    """A project's name as PEP 503 has it: `typing-extensions` for `Typing_Extensions`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,6 +144,8 @@ class Scan(Strict):
     time: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
     """When it was scanned, in UTC."""
     runs: Annotated[tuple[ScanRun, ...], BeforeValidator(as_tuple)]
+    vex: Strings = ()
+    """VEX statements that excuse nothing, and why: `vex/a.yaml:3: CVE-2026-1234: expired...`."""
 
     @property
     def date(self) -> str:

@@ -20,6 +20,7 @@ def as_text(done: Scanned) -> str:
         *failing(done.verdict),
         *others(done.verdict, done.plan.scan),
         *excused(done.verdict),
+        *notes(done),
         *supported_less(done.scan.runs),
     ]
     return "\n\n".join([*parts, gate(done)])
@@ -104,6 +105,11 @@ def supported_less(runs: tuple[ScanRun, ...]) -> Iterator[str]:
     if found:
         rows = [(one.package, one.version, f"{one.level} {one.date}".rstrip(), one.note) for one in found]
         yield f"supported less than the distribution ({len(found)})\n{table(rows)}"
+
+
+def notes(done: Scanned) -> Iterator[str]:
+    if done.scan.vex:
+        yield "\n".join(["VEX statements that excuse nothing", *(f"  - {note}" for note in done.scan.vex)])
 
 
 def gate(done: Scanned) -> str:

@@ -13,11 +13,12 @@ from typing import Any
 from packageurl import PackageURL
 
 from builder import __version__
-from builder.controls.inventory import OTHER_DATABASES, STATUS_FILE, STATUS_FOLDER, Wheel, inventory, normal
+from builder.controls.inventory import OTHER_DATABASES, STATUS_FILE, STATUS_FOLDER, Wheel, inventory
 from builder.controls.licences import debian_licence, wheel_licence
 from builder.controls.passwd import read_text, text_of
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
+from builder.model.package import normal
 from builder.model.tree import Entry, Kind, Rootfs, parents
 from builder.packages.licences import metadata_fields
 from builder.packages.relations import source_package

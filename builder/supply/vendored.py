@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from packageurl import PackageURL
 
-from builder.controls.inventory import normal
 from builder.controls.passwd import LARGEST, text_of
 from builder.image.packed import packed_in
+from builder.model.package import normal
 from builder.model.tree import Entry, Kind, Rootfs
 from builder.packages.licences import NO_LICENCE, Licence, metadata_fields, of_metadata, of_word
 from builder.supply.graph import Component, Sort
