@@ -31,6 +31,7 @@ from builder.model.tree import Rootfs
 from builder.packages.store import Store
 from builder.render.contract import make_contract
 from builder.rootfs.compose import compose
+from builder.scans import drop_others, stated_scan
 from builder.stages import DEFINITION, LAYOUT, PROVENANCE, REPORT, SBOM, Built, Made, Options
 from builder.supply.provenance import provenance
 from builder.verify.live import not_run
@@ -113,6 +114,7 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
             for name in (REPORT, PROVENANCE):  # they would speak of the image before this one
                 (folder / name).unlink(missing_ok=True)
         written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
+        drop_others(folder, written.digest)
         write_definition(place, plan, made, folder / DEFINITION)
         place.progress.stage("writing the SBOM")
         row = write_bills(place.store, plan, written, made.section, folder / SBOM)
@@ -169,6 +171,7 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
         definition=definition,
         sboms=stated(place.store, folder),
         beside=beside(folder, made.indexes),
+        scan=stated_scan(place, plan, folder),
     )
     failed = any(one.outcome is Outcome.FAILED and not plan.waives(one.key) for one in audits)
     reason = why_not_live(made.image.config.platform, options, failed=failed)

@@ -9,24 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.config.plan import make_foreign_plan
-from builder.config.vex import statements
 from builder.controls.catalogue import BY_KEY
 from builder.controls.gate import judge
 from builder.errors import InputError
 from builder.image.layout import find_image, read_image
 from builder.image.memory import Memory
 from builder.model.image import Image
-from builder.model.plan import ForeignPlan, Plan
 from builder.model.sbom import CYCLONEDX
 from builder.model.scan import Scan, ScannerName, Vulnerability
-from builder.model.vex import Issued
 from builder.named import Wanted
 from builder.packages.store import Store
-from builder.pipeline import alone_in, output_folder, write_whole
+from builder.pipeline import alone_in, output_folder, told_before, write_report, write_whole
 from builder.reference import opened
 from builder.scan.excuse import excuse
 from builder.scan.run import TABLE, run
 from builder.scan.target import Scanned, Scanner, Target
+from builder.scans import issued_of, rejudged, stated_scan
 from builder.stages import LAYOUT, SCAN
 from builder.workplace import Workplace, chosen_platform, today
 from builder.workplace import plan as make_plan
@@ -73,6 +71,9 @@ def of_ours(place: Workplace, reference: str, asked: Asked, table: Mapping[Scann
         found = answered(target, asked, table)
         found = with_first_seen(place.store, f"{plan.image} {plan.profile} {platform}", found)
         write_whole(folder / SCAN, json_text(found).encode())
+        report = told_before(folder, image.digest)
+        if report is not None:
+            write_report(folder, rejudged(report, plan, image, stated_scan(place, plan, folder)))
     return Scanned(
         scan=found,
         plan=plan,
@@ -124,12 +125,6 @@ def answered(target: Target, asked: Asked, table: Mapping[ScannerName, Scanner])
     return Scan(
         image=target.plan.image, digest=target.image.digest, time=moment, runs=excused.runs, vex=excused.notes
     )
-
-
-def issued_of(place: Workplace, plan: Plan | ForeignPlan) -> tuple[Issued, ...]:
-    """Of the workspace, and those beside the image. Raises `InputError` with every problem of them."""
-    folders = [place.workspace.cwd, *([plan.folder] if isinstance(plan, Plan) else [])]
-    return statements(folders, plan.image, place.workspace.images())
 
 
 def with_first_seen(store: Store, name: str, scan: Scan) -> Scan:

@@ -13,6 +13,7 @@ from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan, PlannedControl
 from builder.model.report import Finding, Outcome
 from builder.model.sbom import StatedSbom
+from builder.model.vex import StatedScan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,17 @@ def audit(  # noqa: PLR0913 - what is known of the image, by name
     definition: Definition | None = None,
     sboms: tuple[StatedSbom, ...] | None = None,
     beside: Beside = NOTHING,
+    scan: StatedScan | None = None,
 ) -> tuple[Audited, ...]:
     """Pure but for reading file contents. All but the controls is `None` for an image that others built."""
     context = Context(
-        plan=plan, lock=lock, contract=contract, definition=definition, sboms=sboms, beside=beside
+        plan=plan,
+        lock=lock,
+        contract=contract,
+        definition=definition,
+        sboms=sboms,
+        beside=beside,
+        scan=scan,
     )
     return tuple(audit_one(image, planned, context) for planned in controls)
 

@@ -62,6 +62,7 @@ from builder.controls.runtime import (
     Seccomp,
 )
 from builder.controls.sbom import CompleteSbom
+from builder.controls.scanned import KnownScanners, VexOnly, VulnerabilityScan
 from builder.controls.secrets import NoSecrets
 from builder.controls.settings import GpuRequest, NoSystemVolumes, StopSignal
 from builder.controls.supply import (
@@ -143,6 +144,9 @@ CATALOGUE: tuple[AnyControl, ...] = (
     CleanDockerfile(),
     SupportedRelease(),
     RecentBuild(),
+    VulnerabilityScan(),
+    VexOnly(),
+    KnownScanners(),
     Licences(),
     OwnedFiles(),
     NoSecrets(),

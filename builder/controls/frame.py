@@ -15,6 +15,7 @@ from builder.model.lock import LockedIndex, LockedPlatform
 from builder.model.plan import Plan
 from builder.model.report import Finding, Severity
 from builder.model.sbom import StatedSbom
+from builder.model.vex import StatedScan
 
 
 class NoParameters(Strict):
@@ -51,6 +52,9 @@ class Context:
     """As they stand on the disk, one for each form."""
     beside: Beside = NOTHING
     """What else stands there, and the day."""
+
+    scan: StatedScan | None = None
+    """As it stands on the disk, with the day and the VEX statements that it is held against."""
 
     def known_plan(self) -> Plan:
         if self.plan is None:
@@ -93,6 +97,11 @@ class Context:
         if self.beside.today is None:
             raise NotAssessed("no date: nobody said what day it is")
         return self.beside.today
+
+    def known_scan(self) -> StatedScan:
+        if self.scan is None:
+            raise NotAssessed("nobody scanned this image; run `temper scan`")
+        return self.scan
 
     def known_lock(self) -> LockedPlatform:
         if self.lock is None:

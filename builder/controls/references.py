@@ -8,6 +8,14 @@ def cis(rule: str) -> Reference:
     return Reference(standard="CIS Docker Benchmark 1.6.0", rule=rule)
 
 
+def openvex(rule: str) -> Reference:
+    return Reference(standard="OpenVEX 0.2.0", rule=rule)
+
+
+def ghsa(rule: str) -> Reference:
+    return Reference(standard="GitHub Advisory Database (March 2026)", rule=rule)
+
+
 def cis_linux(rule: str) -> Reference:
     return Reference(standard="CIS Distribution Independent Linux Benchmark 2.0.0", rule=rule)
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from builder import process
 from builder.errors import ToolError
 from builder.model.scan import ProgramName, ScanRun
+from builder.model.tools import refusal
 from builder.scan.target import Target
-from builder.scan.tools import refusal
 
 LARGEST = 512 << 20
 """Bytes of an answer."""

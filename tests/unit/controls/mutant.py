@@ -9,6 +9,7 @@ from builder.model.definition import Definition
 from builder.model.image import Image
 from builder.model.plan import Plan
 from builder.model.sbom import StatedSbom
+from builder.model.vex import StatedScan
 
 T = TypeVar("T")
 Break = Callable[[Image], Image]
@@ -37,6 +38,8 @@ class Mutant:
     """Writes something else beside the layout."""
     beside: Callable[[Beside], Beside] = unchanged
     """Has something else stand there, or looks on another day."""
+    scan: Callable[[StatedScan], StatedScan] = unchanged
+    """Another scan.json, another day, other statements."""
     mended: bool = True
     """`enforce` of this control alone makes it sound again."""
     also: tuple[str, ...] = ()

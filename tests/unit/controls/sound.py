@@ -17,8 +17,10 @@ from builder.model.lock import LockedIndex, LockedPackage, LockedPlatform, Locke
 from builder.model.plan import Plan, PlannedControl
 from builder.model.profile import RunSettings
 from builder.model.sbom import FILES, StatedSbom
+from builder.model.scan import Rating, Scan, ScanRun, Vulnerability
 from builder.model.spec import FileSpec, Healthcheck, ImageSpec, PythonSpec, State, Writable
 from builder.model.tree import Bytes, Elf, Entry, Facts, Kind, Owner, Rootfs
+from builder.model.vex import Issued, StatedScan, Statement
 from builder.render.contract import make_contract
 from builder.render.definition import render
 
@@ -278,6 +280,25 @@ def sboms() -> tuple[StatedSbom, ...]:
     packages = frozenset({("deb", name, version) for name, version in VERSIONS.items()})
     named = packages | {("wheel", "demo", "1.0")}
     return tuple(StatedSbom(file=f"sbom/{file}", packages=named) for file in FILES.values())
+
+
+def scan() -> StatedScan:
+    """One scanner, one finding, and who answers for it."""
+    row = Vulnerability(
+        id="CVE-2026-0001", package="libc6", version="2.41-12", kind="deb", rating=Rating.CRITICAL,
+        fixed="2.41-13", first_seen="2026-11-01", excused="vex/a.yaml: vulnerable_code_not_present",
+    )  # fmt: skip
+    run = ScanRun(scanner="trivy", version="0.74.0", sha256="0" * 64, packages=5, found=(row,))
+    said = Statement(
+        vulnerability="CVE-2026-0001", packages=("libc6",), status="not_affected",
+        justification="vulnerable_code_not_present", statement="it is built without",
+        date=datetime.date(2026, 11, 1), expires=datetime.date(2026, 12, 24),
+    )  # fmt: skip
+    return StatedScan(
+        scan=Scan(image="sample", digest="", time="2026-11-20T10:00:00Z", runs=(run,)),
+        today=datetime.date(2026, 11, 22),
+        issued=(Issued(statement=said, author="me", file="vex/a.yaml", line=3),),
+    )
 
 
 Break = Callable[[Image], Image]

@@ -13,7 +13,7 @@ from builder.model.plan import PlannedControl
 from builder.model.report import Outcome
 from tests.unit.controls.mutant import Mutant
 from tests.unit.controls.mutants import MUTANTS
-from tests.unit.controls.sound import beside, contract, definition, image, lock, plan, planned, sboms
+from tests.unit.controls.sound import beside, contract, definition, image, lock, plan, planned, sboms, scan
 
 SOUND = image()
 PLAN = plan()
@@ -22,6 +22,7 @@ CONTRACT = contract()
 DEFINITION = definition()
 SBOMS = sboms()
 BESIDE = beside()
+SCAN = scan()
 
 every_control = pytest.mark.parametrize("control", CATALOGUE, ids=lambda control: control.key)
 every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=str)
@@ -37,7 +38,10 @@ def context(mutant: Mutant | None = None) -> Context:
     said = mutant.plan(PLAN) if mutant is not None else PLAN
     written = mutant.sboms(SBOMS) if mutant is not None else SBOMS
     around = mutant.beside(BESIDE) if mutant is not None else BESIDE
-    return Context(plan=said, lock=LOCK, contract=CONTRACT, definition=files, sboms=written, beside=around)
+    scanned = mutant.scan(SCAN) if mutant is not None else SCAN
+    return Context(
+        plan=said, lock=LOCK, contract=CONTRACT, definition=files, sboms=written, beside=around, scan=scanned
+    )
 
 
 def failed(results: tuple[Audited, ...]) -> set[str]:
@@ -45,7 +49,13 @@ def failed(results: tuple[Audited, ...]) -> set[str]:
 
 
 def test_sound_image_has_no_finding() -> None:
-    known = {"contract": CONTRACT, "definition": DEFINITION, "sboms": SBOMS, "beside": BESIDE}
+    known = {
+        "contract": CONTRACT,
+        "definition": DEFINITION,
+        "sboms": SBOMS,
+        "beside": BESIDE,
+        "scan": SCAN,
+    }
     results = audit(SOUND, PLAN, LOCK, PLAN.controls, **known)
     assert [finding.message for result in results for finding in result.findings] == []
     assert {result.outcome for result in results} == {Outcome.PASSED}
@@ -61,6 +71,7 @@ def test_mutant_is_caught_by_its_control_and_no_other(mutant: Mutant) -> None:
         "definition": files,
         "sboms": mutant.sboms(SBOMS),
         "beside": mutant.beside(BESIDE),
+        "scan": mutant.scan(SCAN),
     }
     results = audit(broken, said, LOCK, controls_for(mutant), **known)
     assert failed(results) == {mutant.control, *mutant.also}

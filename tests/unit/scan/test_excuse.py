@@ -95,8 +95,8 @@ def test_on_its_last_day_it_still_counts() -> None:
         (
             {"justification": "component_not_present"},
             (
-                "CVE-2026-0001: says that 'libc6' is not there, and usr/lib/x86_64-linux-gnu/libc.so.6 is in the "
-                "image; it does not count"
+                "CVE-2026-0001: says that 'libc6' is not there, and usr/lib/x86_64-linux-gnu/libc.so.6 is in "
+                "the image; it does not count"
             ),
         ),
         (

@@ -6,6 +6,7 @@ from tests.unit.controls.mutants.closure import CLOSURE
 from tests.unit.controls.mutants.gpu import GPU
 from tests.unit.controls.mutants.privilege import PRIVILEGE
 from tests.unit.controls.mutants.run import RUN
+from tests.unit.controls.mutants.scanned import SCANNED
 from tests.unit.controls.mutants.secrets import SECRETS
 from tests.unit.controls.mutants.settings import CONFIGURATION, SETTINGS
 from tests.unit.controls.mutants.supply import BILLS, MODELS, SUPPLY, TRUST
@@ -20,6 +21,7 @@ MUTANTS = (
     *SUPPLY,
     *BILLS,
     *CHAIN,
+    *SCANNED,
     *MODELS,
     *TRUST,
     *SETTINGS,
