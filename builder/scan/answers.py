@@ -85,7 +85,7 @@ def distribution_known(known: bool, target: Target) -> None:
 
 
 def left_out(count: int) -> tuple[str, ...]:
-    return (f"it left out {count} findings by rules of its own",) if count else ()
+    return (f"what {count} findings are that it left out by rules of its own",) if count else ()
 
 
 def by_cve(id: str, others: Iterator[str]) -> tuple[str, tuple[str, ...]]:  # noqa: A002 - the field's word

@@ -35,7 +35,7 @@ CUT_OFF = ("unshare", "--user", "--map-current-user", "--net", "--pid", "--fork"
 """No network, and nothing that it starts outlives it."""
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 NO_NETWORK_HERE = (
-    "this machine allows no namespaces: the scanner was told to stay off the network, nothing held it"
+    "whether it stayed off the network: it was told to, but this machine allows no namespaces to hold it"
 )
 
 

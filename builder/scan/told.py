@@ -37,7 +37,7 @@ def head(done: Scanned) -> str:
 def scanners(runs: tuple[ScanRun, ...]) -> Iterator[str]:
     yield table([(run.scanner, run.version or "-", told(run)) for run in runs]) if runs else "  none"
     for run in runs:
-        yield from (f"  {run.scanner}: {limit}" for limit in run.limits)
+        yield from (f"  {run.scanner} can't tell: {limit}" for limit in run.limits)
 
 
 def told(run: ScanRun) -> str:

@@ -7,7 +7,8 @@ import pytest
 from builder.config.workspace import Workspace
 from builder.image.engine import Engine
 from builder.model.report import Report
-from tests.integration.images.desk import Build, Desk, failures, live_checks
+from builder.scans import CONTROLS
+from tests.integration.images.desk import Build, Desk, audits, failures, live_checks
 
 pytestmark = pytest.mark.network
 
@@ -17,7 +18,7 @@ IMAGES = ("python", "onnx-inference", "cuda-runtime", "cuda-runtime-12", "notebo
 @pytest.mark.parametrize("image", IMAGES)
 def test_every_control_passes_its_audit(build: Build, image: str) -> None:
     report = build(image).report
-    assert {one["key"]: one["findings"] for one in report["controls"] if one["audit"] != "passed"} == {}
+    assert {one["key"]: one["findings"] for one in audits(report).values() if one["audit"] != "passed"} == {}
     assert len(report["controls"]) >= 33
     assert report["switched-off"] == []
 
@@ -37,7 +38,8 @@ def test_of_a_server_only_what_this_machine_lacks_is_not_run(engine: Engine, bui
     assert {one["live"] for one in report["controls"] if not one["checks"]} <= {"none"}
     left_out = [one["message"] for one in live_checks(report) if one["outcome"] == "not run"]
     machine = ("this kernel", "this host", "cgroup", "engine")
-    lines = (*report["not-run"], *left_out)
+    told = [line for line in report["not-run"] if line.partition(":")[0] not in CONTROLS]
+    lines = (*told, *left_out)
     assert [line for line in lines if not any(word in line for word in machine)] == []
 
 

@@ -32,7 +32,7 @@ TRIVY = ran(
     finding(id="CVE-2026-0004", fixed_since="2026-11-20"),
     finding(id="CVE-2026-0005", rating=Rating.CRITICAL, excused="vex/a.yaml: component_not_present"),
     database="2026-11-21",
-    limits=("it left out 2 findings by rules of its own",),
+    limits=("what 2 findings are that it left out by rules of its own",),
 )
 BUILT_IN = ran("built-in", finding(id="", rating=Rating.UNKNOWN, fixed_since="2026-10-01"))
 FAILED = f"""\
@@ -42,7 +42,7 @@ scanners
   built-in  1.2.3  1 finding in 5 packages
   trivy     1.2.3  5 findings in 5 packages, data of 2026-11-21
   grype     1.2.3  not assessed: no database
-  trivy: it left out 2 findings by rules of its own
+  trivy can't tell: what 2 findings are that it left out by rules of its own
 
 fails (2)
   libc6  2.41-12  2.41-13  security update  unknown  fixed 2026-10-01  built-in
