@@ -1,14 +1,16 @@
-"""What changes from one image to another: layers, packages, config and files. Pure."""
+"""What changes from one image to another, and from what is known of one to what is of the other. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from builder import verdicts
 from builder.controls.inventory import inventory
 from builder.model.image import Image, ImageConfig, Layer
 from builder.model.spec import Healthcheck
 from builder.model.tree import Entry, Kind
 from builder.show import Rows, table
+from builder.verdicts import NOTHING, Told
 from builder.verify.text import megabytes, plural
 
 SHOWN = 20
@@ -16,8 +18,15 @@ SHOWN = 20
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "same": "="}
 
 
-def compare(old: Image, new: Image, names: tuple[str, str]) -> dict[str, Any]:
-    """As plain data. `pull` are the bytes that a client which has the old image still has to fetch."""
+def compare(
+    old: Image,
+    new: Image,
+    names: tuple[str, str],
+    told: tuple[Told, Told] = (NOTHING, NOTHING),
+) -> dict[str, Any]:
+    """As plain data. `pull` are the bytes that a client which has the old image still has to fetch; `told` is
+    what stands beside each.
+    """
     layers = [*_layers(old.layers, new.layers)]
     return {
         "from": _head(old, names[0]),
@@ -28,6 +37,8 @@ def compare(old: Image, new: Image, names: tuple[str, str]) -> dict[str, Any]:
         "packages": [*_packages(old, new)],
         "config": [*_config(old.config, new.config)],
         "files": [*_files(old, new)],
+        "controls": verdicts.controls(*told, names),
+        "vulnerabilities": verdicts.vulnerabilities(*told, names),
     }
 
 
@@ -156,7 +167,8 @@ def compare_text(data: Mapping[str, Any]) -> str:
         ("to", new["image"], new["digest"], f"{megabytes(new['unpacked'])} unpacked"),
     ]
     if data["same"]:
-        return "\n".join([table(head, ""), "the same image"])
+        known = [line for line in _known(data) if "not compared" not in line]
+        return "\n".join([table(head, ""), *known, "the same image"])
     fetched = [row for row in data["layers"] if row["pull"]]
     pull = f"to pull: {megabytes(data['pull'])} in {plural(len(fetched), 'layer')} of {len(_present(data))}"
     sections = [table(head, ""), pull]
@@ -164,10 +176,15 @@ def compare_text(data: Mapping[str, Any]) -> str:
         ("layers", _layer_rows(data)),
         ("packages", _package_rows(data)),
         ("config", _config_rows(data)),
-        ("files", _file_rows(data)),
     ):
         sections += [title, table(rows)] if rows else []
-    return "\n".join(sections)
+    files = _file_rows(data)
+    return "\n".join([*sections, *_known(data), *(["files", table(files)] if files else [])])
+
+
+def _known(data: Mapping[str, Any]) -> Iterator[str]:
+    yield from verdicts.control_lines(data["controls"])
+    yield from verdicts.vulnerability_lines(data["vulnerabilities"])
 
 
 def _present(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -21,6 +21,8 @@ class Wanted:
     profile: str = "hardened"
     """Of our own images."""
     platform: str | None = None
+    by_name: bool = False
+    """Layers that were ever read here are not opened again: what the manifest says of them is believed."""
 
 
 @contextmanager
@@ -34,7 +36,8 @@ def named(place: Workplace, reference: str, wanted: Wanted) -> Iterator[Opened]:
     if reference in known:
         yield built(place, reference, wanted)
         return
-    with opened(reference, place.store, place.progress, wanted.platform, known) as other:
+    memory = Memory(store=place.store, by_name=True) if wanted.by_name else None
+    with opened(reference, place.store, place.progress, wanted.platform, known, memory) as other:
         yield other
 
 
@@ -47,5 +50,5 @@ def built(place: Workplace, name: str, wanted: Wanted) -> Opened:
             f"{folder / LAYOUT}: no such image; run `temper build {name} --profile {wanted.profile}` first"
         )
     stored = find_image(folder / LAYOUT, platform)
-    image = read_image(stored, Memory(store=place.store))
+    image = read_image(stored, Memory(store=place.store, by_name=wanted.by_name))
     return Opened(image=image, stored=stored, name=f"{name} ({wanted.profile})", place=folder)

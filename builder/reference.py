@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from builder.errors import EngineError, InputError, StoreError
 from builder.image.layout import Stored, find_image, find_in_archive, read_image
+from builder.image.memory import Memory
 from builder.image.spooled import spooled
 from builder.model.image import Image
 from builder.names import suggestion
@@ -45,20 +46,22 @@ def opened(
     progress: Progress,
     platform: str | None = None,
     known: Iterable[str] = (),
+    memory: Memory | None = None,
 ) -> Iterator[Opened]:
     """Reads the image that `reference` means; `known` are names that may have been meant by a misspelt one.
+    Without a `memory` every layer is read, and what was learnt of it forgotten.
 
     Raises `InputError` where it means nothing, `ArchiveError` where the image is damaged, `EngineError`.
     """
     form, _, rest = reference.partition(":")
     if form in FORMS and rest:
-        with _BY_FORM[form](rest, store, progress, platform) as found:
+        with _BY_FORM[form](rest, store, progress, platform, memory) as found:
             yield found
     elif (path := Path(reference)).exists():
-        with (_layout if path.is_dir() else _archive)(reference, store, progress, platform) as found:
+        with (_layout if path.is_dir() else _archive)(reference, store, progress, platform, memory) as found:
             yield found
     else:
-        with _of_engine(reference, store, progress, nearest(reference, known)) as found:
+        with _of_engine(reference, store, progress, nearest(reference, known), memory) as found:
             yield found
 
 
@@ -68,22 +71,26 @@ def nearest(reference: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def _layout(reference: str, _store: Store, progress: Progress, platform: str | None) -> Iterator[Opened]:
+def _layout(
+    reference: str, _store: Store, progress: Progress, platform: str | None, memory: Memory | None
+) -> Iterator[Opened]:
     """Of a build's folder, the layout in it."""
     folder = Path(reference)
     if not (folder / "index.json").exists() and (folder / LAYOUT / "index.json").exists():
         folder /= LAYOUT
     progress.stage(f"reading the layout {folder}")
-    yield _read(find_image(folder, platform), Path(reference).absolute().name, folder)
+    yield _read(find_image(folder, platform), Path(reference).absolute().name, folder, memory)
 
 
 @contextmanager
-def _archive(reference: str, store: Store, progress: Progress, platform: str | None) -> Iterator[Opened]:
+def _archive(
+    reference: str, store: Store, progress: Progress, platform: str | None, memory: Memory | None
+) -> Iterator[Opened]:
     """Of `docker save`, or a tar of a layout: what it holds tells. Compressed ones are unpacked first."""
     path = Path(reference)
     with spooled(path, store, progress) as plain:
         progress.stage(f"reading the archive {path}")
-        found = _read(find_in_archive(plain, platform, shown=reference), archive_name(path), path)
+        found = _read(find_in_archive(plain, platform, shown=reference), archive_name(path), path, memory)
         if platform is not None and found.image.config.platform != platform:
             raise InputError(
                 f"'{path}': holds no image for '{platform}'; it holds '{found.image.config.platform}'"
@@ -96,14 +103,16 @@ def archive_name(path: Path) -> str:
     return path.name.removesuffix(ending)
 
 
-def _read(stored: Stored, name: str, place: Path | None, identity: str = "") -> Opened:
-    image = read_image(stored)
+def _read(stored: Stored, name: str, place: Path | None, memory: Memory | None, identity: str = "") -> Opened:
+    image = read_image(stored, memory)
     image = image.replace(digest=image.digest or stored.image_id)
     return Opened(image=image, stored=stored, name=name, place=place, identity=identity)
 
 
 @contextmanager
-def _of_engine(reference: str, store: Store, progress: Progress, hint: str) -> Iterator[Opened]:
+def _of_engine(
+    reference: str, store: Store, progress: Progress, hint: str, memory: Memory | None
+) -> Iterator[Opened]:
     from builder.image.engine import Engine  # noqa: PLC0415 - its client takes 0.2 s to import
 
     try:
@@ -119,28 +128,40 @@ def _of_engine(reference: str, store: Store, progress: Progress, hint: str) -> I
                 f"'{reference}': no such image or file here, and the engine has neither an image nor a "
                 f"container of this name{hint or '; pull the image first'}"
             )
-        with _saved(engine, image, reference, store, progress) as found:
+        with _saved(engine, image, reference, store, progress, memory) as found:
             yield found
 
 
 @contextmanager
-def _image(reference: str, store: Store, progress: Progress, _platform: str | None) -> Iterator[Opened]:
-    with _asked(reference, store, progress, "image", lambda engine: engine.image_id(reference)) as found:
+def _image(
+    reference: str, store: Store, progress: Progress, _platform: str | None, memory: Memory | None
+) -> Iterator[Opened]:
+    def image(engine: "Engine") -> str | None:
+        return engine.image_id(reference)
+
+    with _asked(reference, store, progress, "image", image, memory) as found:
         yield found
 
 
 @contextmanager
-def _container(reference: str, store: Store, progress: Progress, _platform: str | None) -> Iterator[Opened]:
+def _container(
+    reference: str, store: Store, progress: Progress, _platform: str | None, memory: Memory | None
+) -> Iterator[Opened]:
     def image(engine: "Engine") -> str | None:
         return engine.container_image(reference)
 
-    with _asked(reference, store, progress, "container", image) as found:
+    with _asked(reference, store, progress, "container", image, memory) as found:
         yield found
 
 
 @contextmanager
 def _asked(
-    reference: str, store: Store, progress: Progress, what: str, ask: "Callable[[Engine], str | None]"
+    reference: str,
+    store: Store,
+    progress: Progress,
+    what: str,
+    ask: "Callable[[Engine], str | None]",
+    memory: Memory | None,
 ) -> Iterator[Opened]:
     from builder.image.engine import Engine  # noqa: PLC0415
 
@@ -148,12 +169,14 @@ def _asked(
         image = ask(engine)
         if image is None:
             raise InputError(f"'{reference}': the engine has no {what} of this name")
-        with _saved(engine, image, reference, store, progress) as found:
+        with _saved(engine, image, reference, store, progress, memory) as found:
             yield found
 
 
 @contextmanager
-def _saved(engine: "Engine", image: str, name: str, store: Store, progress: Progress) -> Iterator[Opened]:
+def _saved(
+    engine: "Engine", image: str, name: str, store: Store, progress: Progress, memory: Memory | None
+) -> Iterator[Opened]:
     """The engine sends layers and manifest in any order: what it sends lies in the store for this long."""
     progress.stage(f"asking the engine for '{name}'")
     with store.scratch() as (path, file):
@@ -164,7 +187,7 @@ def _saved(engine: "Engine", image: str, name: str, store: Store, progress: Prog
             reason = (error.strerror or str(error)).lower()
             raise StoreError(f"'{path}': can't be written: {reason}; free room or set TEMPER_STORE") from None
         progress.stage(f"reading '{name}'")
-        yield _read(find_in_archive(path, shown=name), name, None, image)
+        yield _read(find_in_archive(path, shown=name), name, None, memory, image)
 
 
 _BY_FORM = {

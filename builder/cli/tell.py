@@ -27,14 +27,19 @@ def diff(
 ) -> None:
     """Say what changes from image FIRST to SECOND, and what a client has to pull again.
 
-    Each is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes.
+    Each is the name of an image with an image.yaml (as `build` left it), or whatever `audit` takes. Layers,
+    packages, config and files are compared, and where report.json and scan.json stand beside both, controls
+    and vulnerabilities. Layers are told apart by digest: those that were ever read here are not opened.
     """
     from builder import comparison
     from builder.named import Wanted, named
+    from builder.verdicts import told
 
-    place, wanted = workplace(context, locked=True), Wanted(profile=profile, platform=platform)
+    place = workplace(context, locked=True)
+    wanted = Wanted(profile=profile, platform=platform, by_name=True)
     with named(place, first, wanted) as old, named(place, second, wanted) as new:
-        data = comparison.compare(old.image, new.image, (old.name, new.name))
+        known = [told(one.place, one.image.digest) for one in (old, new)]
+        data = comparison.compare(old.image, new.image, (old.name, new.name), (known[0], known[1]))
     answer(data, comparison.compare_text, as_json)
     if exit_code and not data["same"]:
         sys.exit(1)

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from builder.comparison import compare, compare_text
+from builder.errors import ArchiveError
 from builder.image.assemble import assemble
 from builder.image.layers import BIG
 from builder.image.layout import read_layout
+from builder.image.memory import Memory
 from builder.model.image import Image, ImageConfig
 from builder.model.spec import Healthcheck
 from builder.model.tree import Bytes, Entry, Kind, Owner, Rootfs
@@ -125,6 +127,8 @@ def test_everything_that_changed_is_told(written) -> None:
         "+ ports 80/tcp",
         "+ healthcheck python3 ok",
         "~ created 1970-01-01T00:00:00Z -> 2023-11-14T22:13:20Z",
+        "controls: not compared, no report is beside old and new",
+        "vulnerabilities: not compared, no scan is beside old and new; run `temper scan`",
         "files",
         "+ app/y 0.0 kB",
         f"- {PACKAGES}/six-1.0.dist-info/RECORD 0.0 kB",
@@ -198,3 +202,20 @@ def test_the_text_of_sizes_counts_what_it_leaves_out(written) -> None:
     left_out = sum(row["bytes"] for row in data["packages"][25:])
     share = 100 * left_out / data["unpacked"]
     assert f"and 15 more {left_out / 1e3:.1f} kB {share:.1f} % 30 files" in lines
+
+
+def test_layers_that_were_read_before_are_not_opened(tmp_path: Path) -> None:
+    """Their bytes may be anything of that size: what the manifest calls them is believed, here only."""
+    store = Store(tmp_path / "store")
+    image = Image(rootfs=Rootfs().with_entries(OLD), config=CONFIG)
+    assemble(image, store, tmp_path / "one", name="one")
+    read_layout(tmp_path / "one", memory=Memory(store=store))
+    for blob in (tmp_path / "one/blobs/sha256").iterdir():
+        if blob.read_bytes()[:2] == b"\x1f\x8b":
+            size = blob.stat().st_size
+            blob.unlink()
+            blob.write_bytes(bytes(size))
+    again = read_layout(tmp_path / "one", memory=Memory(store=store, by_name=True))
+    assert "app/x" in again.rootfs
+    with pytest.raises(ArchiveError):
+        read_layout(tmp_path / "one", memory=Memory(store=store))
