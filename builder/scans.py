@@ -17,7 +17,7 @@ from builder.workplace import Workplace, today
 
 LARGEST = 64 << 20
 """Bytes of a scan.json that is read back: a hundred thousand findings."""
-CONTROLS = ("vulnerability-scan", "vex-only", "known-scanners")
+CONTROLS = ("vulnerability-scan", "no-pending-updates", "supported-packages", "vex-only", "known-scanners")
 """Those that look at scan.json."""
 
 

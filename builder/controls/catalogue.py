@@ -76,6 +76,7 @@ from builder.controls.supply import (
 from builder.controls.surface import LeanTree, NoDownloadTools, NoPackageManager, NoShell
 from builder.controls.tools import NoCompilers, NoDebuggers, NoRemoteAccess
 from builder.controls.trust import ApprovedCaBundle, FipsClaim
+from builder.controls.updates import NoPendingUpdates, SupportedPackages
 from builder.controls.weights import DataOnlyModels
 
 CATALOGUE: tuple[AnyControl, ...] = (
@@ -145,6 +146,8 @@ CATALOGUE: tuple[AnyControl, ...] = (
     SupportedRelease(),
     RecentBuild(),
     VulnerabilityScan(),
+    NoPendingUpdates(),
+    SupportedPackages(),
     VexOnly(),
     KnownScanners(),
     Licences(),

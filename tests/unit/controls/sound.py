@@ -289,13 +289,14 @@ def scan() -> StatedScan:
         fixed="2.41-13", first_seen="2026-11-01", excused="vex/a.yaml: vulnerable_code_not_present",
     )  # fmt: skip
     run = ScanRun(scanner="trivy", version="0.74.0", sha256="0" * 64, packages=5, found=(row,))
+    own = ScanRun(scanner="built-in", version="0.1.0", packages=4, database="2026-11-20", support=())
     said = Statement(
         vulnerability="CVE-2026-0001", packages=("libc6",), status="not_affected",
         justification="vulnerable_code_not_present", statement="it is built without",
         date=datetime.date(2026, 11, 1), expires=datetime.date(2026, 12, 24),
     )  # fmt: skip
     return StatedScan(
-        scan=Scan(image="sample", digest="", time="2026-11-20T10:00:00Z", runs=(run,)),
+        scan=Scan(image="sample", digest="", time="2026-11-20T10:00:00Z", runs=(run, own)),
         today=datetime.date(2026, 11, 22),
         issued=(Issued(statement=said, author="me", file="vex/a.yaml", line=3),),
     )

@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,9 @@ from builder.controls.dockerfile import instructions
 from builder.controls.frame import Context
 from builder.model.beside import Beside
 from builder.model.report import Outcome
-from tests.unit.controls.sound import beside, file, image, lock, planned, put
+from builder.model.scan import Support, SupportLevel, Vulnerability
+from builder.model.vex import StatedScan
+from tests.unit.controls.sound import beside, file, image, lock, planned, put, scan
 
 NO_LOCK = "no lock: the image was not built from an image.lock.json here"
 
@@ -86,3 +89,75 @@ def test_instructions() -> None:
     assert (second.line, second.name, second.flags) == (4, "COPY", ("--from=base", "--chown=1:1"))
     assert second.listed == ("a b", "/c")
     assert (second.flag("from"), second.flag("chmod")) == ("base", "")
+
+
+@pytest.mark.parametrize("control", ["no-pending-updates", "supported-packages"])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (None, "nobody scanned this image; run `temper scan`"),
+        ({"scan": None, "problem": "is no scan"}, "scan.json is no scan"),
+        ({"digest": "sha256:other"}, "scan.json is about another image; scan this one"),
+        ({"runs": ()}, "the last scan left the built-in scanner out; scan the image again"),
+        (
+            {"today": datetime.date(2026, 11, 28)},
+            "the last scan knows of updates until 2026-11-20 only; scan the image again",
+        ),
+    ],
+)
+def test_a_scan_that_says_nothing_of_this_image_today(
+    control: str, changes: dict[str, Any] | None, reason: str
+) -> None:
+    found = audit_one(image(), planned(control), Context(scan=stated(changes)))
+    assert (found.outcome, found.reason) == (Outcome.NOT_ASSESSED, reason)
+
+
+def stated(changes: dict[str, Any] | None) -> StatedScan | None:
+    if changes is None:
+        return None
+    if "scan" in changes or "today" in changes:
+        return replace(scan(), **changes)
+    known = scan().scan
+    assert known is not None
+    return replace(scan(), scan=known.model_copy(update=changes))
+
+
+def built_in(**changes: Any) -> StatedScan:
+    known = scan().scan
+    assert known is not None
+    return replace(
+        scan(), scan=known.model_copy(update={"runs": (known.runs[1].model_copy(update=changes),)})
+    )
+
+
+def test_a_scanner_that_could_not_assess_proves_nothing() -> None:
+    context = Context(scan=built_in(problem="no index", database=""))
+    found = audit_one(image(), planned("no-pending-updates"), context)
+    assert found.reason == "the built-in scanner could not assess the image: no index"
+
+
+def test_lists_that_could_not_be_read_prove_nothing() -> None:
+    found = audit_one(image(), planned("supported-packages"), Context(scan=built_in(support=None)))
+    assert found.reason == "the last scan could not read which packages are supported less"
+
+
+def test_on_its_seventh_day_a_scan_still_counts() -> None:
+    context = Context(scan=replace(scan(), today=datetime.date(2026, 11, 27)))
+    assert audit_one(image(), planned("no-pending-updates"), context).outcome is Outcome.PASSED
+
+
+def test_what_a_statement_excuses_is_no_pending_update() -> None:
+    row = Vulnerability(
+        id="CVE-2026-1", package="libc6", version="1", kind="deb", fixed="2", excused="vex/a.yaml: fixed"
+    )
+    found = audit_one(image(), planned("no-pending-updates"), Context(scan=built_in(found=(row,))))
+    assert found.outcome is Outcome.PASSED
+
+
+def test_what_a_person_answers_for_is_supported_enough() -> None:
+    row = Support(package="binutils", version="2", source="binutils", level=SupportLevel.LIMITED)
+    context = Context(scan=built_in(support=(row,)))
+    for parameters in ({"accepted": ["binutils"]}, {"limited": "allow"}):
+        assert audit_one(image(), planned("supported-packages", **parameters), context).outcome is (
+            Outcome.PASSED
+        )

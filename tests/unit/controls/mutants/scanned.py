@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from builder.model.plan import Plan
-from builder.model.scan import Rating
+from builder.model.scan import Rating, Support, SupportLevel, Vulnerability
 from builder.model.vex import StatedScan
 from tests.unit.controls.mutant import Mutant
 
@@ -42,6 +42,26 @@ def found(**changes: Any) -> Told:
         return ran(found=(stated.scan.runs[0].found[0].model_copy(update=changes),))(stated)
 
     return told
+
+
+def told(**changes: Any) -> Told:
+    """Other facts of the built-in scanner's run; trivy's is left out."""
+
+    def other(stated: StatedScan) -> StatedScan:
+        assert stated.scan is not None
+        return rewritten(runs=(stated.scan.runs[1].model_copy(update=changes),))(stated)
+
+    return other
+
+
+def pending(*names: str, **known: Any) -> Vulnerability:
+    """A security update that mends this."""
+    given = {"package": "libc6", "version": "2.41-12", "kind": "deb", "fixed": "2.41-12+deb13u1", **known}
+    return Vulnerability(id=names[0] if names else "", **given)
+
+
+def supported(level: SupportLevel, **known: str) -> Support:
+    return Support(package="lxd-client", version="5.0", source="lxd", level=level, **known)
 
 
 def stating(**changes: Any) -> Told:
@@ -155,5 +175,39 @@ SCANNED = (
         "another program than the pinned one",
         f"trivy 0.74.0 has SHA-256 {'0' * 64}, which the profile's pins don't name",
         plan=asking(pins={"trivy": ("1" * 64,)}),
+    ),
+    mutant(
+        "no-pending-updates",
+        "an update that names nothing",
+        "package 'libc6' 2.41-12 lacks the security update 2.41-12+deb13u1",
+        told(found=(pending(),)),
+        also=("vulnerability-scan",),
+    ),
+    mutant(
+        "no-pending-updates",
+        "an update that mends much",
+        "package 'libc6' 2.41-12 lacks the security update 2.41-12+deb13u1, which mends CVE-2026-1, "
+        "CVE-2026-2, CVE-2026-3 and 1 more",
+        told(found=tuple(pending(f"CVE-2026-{number}") for number in (4, 3, 2, 1))),
+        also=("vulnerability-scan",),
+    ),
+    mutant(
+        "supported-packages",
+        "ended",
+        "support of package 'lxd-client' 5.0 (lxd) is ended since 2026-06-12: too hard",
+        told(support=(supported(SupportLevel.ENDED, date="2026-06-12", note="too hard"),)),
+    ),
+    mutant(
+        "supported-packages",
+        "to end before the distribution's own",
+        "support of package 'lxd-client' 5.0 (lxd) is ending on 2027-06-12",
+        told(support=(supported(SupportLevel.ENDING, date="2027-06-12"),)),
+        parameters={"limited": "allow"},
+    ),
+    mutant(
+        "supported-packages",
+        "limited",
+        "support of package 'lxd-client' 5.0 (lxd) is limited: for trusted guests",
+        told(support=(supported(SupportLevel.LIMITED, note="for trusted guests"),)),
     ),
 )
