@@ -32,7 +32,7 @@ from builder.packages.store import Store
 from builder.render.contract import make_contract
 from builder.rootfs.compose import compose
 from builder.scans import drop_others, stated_scan
-from builder.stages import DEFINITION, LAYOUT, PROVENANCE, REPORT, SBOM, Built, Made, Options
+from builder.stages import DEFINITION, LAYOUT, PROVENANCE, PUBLISHED, REPORT, SBOM, Built, Made, Options
 from builder.supply.provenance import provenance
 from builder.verify.live import not_run
 from builder.verify.report import json_text, make_report
@@ -111,7 +111,7 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
     made = make(place, plan, platform)
     with alone_in(place, folder):
         with plain_errors(folder):
-            for name in (REPORT, PROVENANCE):  # they would speak of the image before this one
+            for name in (REPORT, PROVENANCE, PUBLISHED):  # they would speak of the image before this one
                 (folder / name).unlink(missing_ok=True)
         written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
         drop_others(folder, written.digest)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.beside import publication, published
 from builder.bills import stated
 from builder.errors import InputError
 from builder.image.config import MANIFEST
@@ -16,7 +17,7 @@ from builder.model.plan import Plan
 from builder.model.report import Report
 from builder.model.sbom import CYCLONEDX, FILES, SPDX
 from builder.packages.store import Store
-from builder.pipeline import alone_in, output_folder
+from builder.pipeline import alone_in, output_folder, write_whole
 from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
 from builder.registry.push import Artifact, Document, Pushed, Sent, push
@@ -24,7 +25,7 @@ from builder.registry.upload import Blob
 from builder.signing import cosign
 from builder.signing.keys import SigningKey
 from builder.signing.sealing import Sealing
-from builder.stages import LAYOUT, PROVENANCE, REPORT, SBOM
+from builder.stages import LAYOUT, PROVENANCE, PUBLISHED, REPORT, SBOM
 from builder.workplace import Workplace
 
 SPDX_FILE, CYCLONEDX_FILE = (f"{SBOM}/{FILES[form]}" for form in (SPDX, CYCLONEDX))
@@ -76,9 +77,17 @@ def publish(
         seal = Sealing(key) if key is not None else None
         credentials = find_credentials(reference.host)
         top, sent = push(images, reference, credentials, place.progress, seal)
+        for folder, image in zip(folders.values(), images, strict=True):
+            remember(folder, image.manifest.digest, reference, signed=seal is not None)
     return Published(
         reference=reference, digest=top.digest, platforms=tuple(folders), sent=sent, signed=key is not None
     )
+
+
+def remember(folder: Path, digest: str, reference: Reference, *, signed: bool) -> None:
+    """For who audits the image later."""
+    data = publication(published(folder), digest, str(reference), signed=signed)
+    write_whole(folder / PUBLISHED, data)
 
 
 def built(plan: Plan, wanted: tuple[str, ...]) -> dict[str, Path]:

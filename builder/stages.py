@@ -13,6 +13,7 @@ DEFINITION = "definition"
 REPORT = "report.json"
 SBOM = "sbom"
 PROVENANCE = "provenance.json"
+PUBLISHED = "published.json"
 SCAN = "scan.json"
 VEX = "vex.json"
 

@@ -65,6 +65,7 @@ from builder.controls.sbom import CompleteSbom
 from builder.controls.scanned import KnownScanners, VexOnly, VulnerabilityScan
 from builder.controls.secrets import NoSecrets
 from builder.controls.settings import GpuRequest, NoSystemVolumes, StopSignal
+from builder.controls.signed import SignedImage
 from builder.controls.supply import (
     MaxSize,
     NoShadowedContent,
@@ -142,6 +143,7 @@ CATALOGUE: tuple[AnyControl, ...] = (
     VerifiedPackages(),
     Provenance(),
     ReproducibleDates(),
+    SignedImage(),
     CleanDockerfile(),
     SupportedRelease(),
     RecentBuild(),

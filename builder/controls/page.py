@@ -20,7 +20,7 @@ FAMILIES = {
         "secrets",
         "weights",
     ),
-    "Supply chain": ("scanned", "updates", "chain", "dockerfile", "age"),
+    "Supply chain": ("scanned", "updates", "chain", "signed", "dockerfile", "age"),
     "What the image tells an engine": ("configuration", "settings", "python", "trust"),
     "GPUs": ("driver", "cuda", "accelerator"),
     "How it is run": ("runtime", "bounds", "kernel"),

@@ -21,6 +21,16 @@ class StatedProvenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedPublication:
+    """What `published.json` says: `temper publish` wrote it when everything was in the registry."""
+
+    digest: str
+    """Of the image that it is about."""
+    references: tuple[tuple[str, bool], ...]
+    """What it was published as, and whether it was signed there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
     """All of it is `None` for an image that others built, except the day."""
 
@@ -29,6 +39,8 @@ class Beside:
     indexes: tuple[LockedIndex, ...] | None = None
     """The signed ones that the lock was made from."""
     provenance: StatedProvenance | None = None
+    published: StatedPublication | None = None
+    """Also `None` where nobody has, and where it can't be read: that proves nothing."""
 
 
 NOTHING = Beside()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.controls.catalogue import CATALOGUE
-from builder.model.beside import Beside, StatedProvenance
+from builder.model.beside import Beside, StatedProvenance, StatedPublication
 from builder.model.contract import RunContract
 from builder.model.definition import Definition
 from builder.model.image import Image, ImageConfig, Layer
@@ -273,6 +273,7 @@ def beside() -> Beside:
         today=datetime.date(2025, 10, 16),
         indexes=(index,),
         provenance=StatedProvenance(inputs=frozenset({"0" * 64, "1" * 64})),
+        published=StatedPublication(digest="", references=(("registry.example/sample:1", True),)),
     )
 
 

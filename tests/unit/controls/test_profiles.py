@@ -13,6 +13,7 @@ NAMES = ("baseline", "dev", "hardened", "kubernetes", "stig")
 NOT_ASKED_FOR = {
     "max-size": "how large is too large depends on the image",
     "recent-build": "how old is too old is the firm's to say; a checkout must build years later",
+    "signed-image": "an image for a registry of one's own machine needs no signature",
     "arbitrary-user": "only OpenShift runs images so, and gives up no-root-group for it",
 }
 

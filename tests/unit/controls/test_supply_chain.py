@@ -9,7 +9,7 @@ import pytest
 from builder.controls.audit import audit_one
 from builder.controls.dockerfile import instructions
 from builder.controls.frame import Context
-from builder.model.beside import Beside
+from builder.model.beside import Beside, StatedPublication
 from builder.model.report import Outcome
 from builder.model.scan import Support, SupportLevel, Vulnerability
 from builder.model.vex import StatedScan
@@ -26,6 +26,10 @@ NO_LOCK = "no lock: the image was not built from an image.lock.json here"
         ("verified-packages", NO_LOCK),
         ("reproducible-dates", NO_LOCK),
         ("provenance", "no provenance: the image was not built from an image.yaml here"),
+        (
+            "signed-image",
+            "nobody has published this image from here; `temper publish --key` signs it",
+        ),
         ("supported-release", "no date: nobody said what day it is"),
         ("recent-build", "no date: nobody said what day it is"),
     ],
@@ -33,6 +37,12 @@ NO_LOCK = "no lock: the image was not built from an image.lock.json here"
 def test_of_an_image_that_others_built(control: str, reason: str) -> None:
     found = audit_one(image(), planned(control), Context())
     assert (found.outcome, found.reason) == (Outcome.NOT_ASSESSED, reason)
+
+
+def test_an_image_that_was_built_anew_since_it_was_published() -> None:
+    other = replace(beside(), published=StatedPublication(digest="sha256:old", references=(("a", False),)))
+    found = audit_one(image(), planned("signed-image"), Context(beside=other))
+    assert found.reason == "another image was published from here; `temper publish --key` signs this one"
 
 
 def test_a_release_that_the_table_does_not_know() -> None:

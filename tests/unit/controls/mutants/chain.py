@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from builder.model.beside import Beside
+from builder.model.beside import Beside, StatedPublication
 from tests.unit.controls.mutant import Mutant, RunBreak, mutant
 from tests.unit.controls.mutants.run import edit
 from tests.unit.controls.sound import CREATED, change, file, put
@@ -207,6 +207,17 @@ CHAIN = (
         "an instruction before FROM",
         before("USER 1:1\n"),
         "Dockerfile: doesn't begin with FROM (DL3061)",
+    ),
+    stands(
+        "signed-image",
+        "published without a signature",
+        lambda beside: replace(
+            beside,
+            published=StatedPublication(
+                digest="", references=(("registry.example/a:1", True), ("registry.example/b:1", False))
+            ),
+        ),
+        "was published as registry.example/b:1 without a signature",
     ),
     stands(
         "supported-release",
