@@ -30,6 +30,11 @@ class LockError(InputError):
 class ResolveError(InputError):
     """The package relations can't be satisfied; each problem ends with the chain that led there."""
 
+    def __init__(self, problems: str | Iterable[str], parties: Iterable[str] = ()) -> None:
+        self.parties = frozenset(parties)
+        """Names of the packages that are in each other's way."""
+        super().__init__(problems)
+
 
 class ArchiveError(TemperError):
     """An archive, package or layer is malformed, hostile or not what its digest says."""

@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.config.plan import lock_profile
 from builder.config.problems import shown
 from builder.controls.closure import gaps, is_plugin
 from builder.errors import ArchiveError, GoneError, LockError, NetworkError, StoreError
-from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
+from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel, Moving
 from builder.model.package import Package
 from builder.model.plan import Plan
 from builder.model.tree import Rootfs
@@ -34,31 +35,48 @@ from builder.rootfs.merge import merge
 from builder.rootfs.sonames import packages_of
 from builder.workplace import Workplace, host_platform
 
+if TYPE_CHECKING:
+    from builder.packages.locking import Fresh
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relocked:
     lock: Lock
     path: Path
-    new: bool
-    """There was none before."""
-    moved: tuple[str, ...]
-    """`libc6 2.41-11 -> 2.41-12`; empty for a first lock."""
+    previous: Lock | None
+    """The one that stood there before."""
+    fresh: "Fresh"
+    """How the one before stood to the archive."""
+
+    @property
+    def written(self) -> bool:
+        return self.lock != self.previous
 
 
-def relock(place: Workplace, plan: Plan) -> Relocked:
-    """Locks to what the archive and the index hold now, and writes the lock beside the image."""
+def relock(place: Workplace, plan: Plan, moving: Moving = Moving.NEEDED) -> Relocked:
+    """Locks to what the archive and the index hold now, and writes the lock beside the image.
+
+    What is locked and still fits stays, unless `moving` says more; a lock in which nothing moves is not
+    written: its date alone would make another image.
+    """
     if place.offline:
         raise LockError("a new lock needs the network; run without --offline")
     source = place.workspace.lock_path(plan.image, lock_profile(plan))
     previous = read_lock(Path(shown(source))) if source.is_file() else None
-    lock = fresh_lock(place, plan, previous)
+    fresh = fresh_lock(place, plan, previous, moving)
+    lock = fresh.lock
+    if previous is not None and same_but_for_its_date(previous, lock):
+        return Relocked(lock=previous, path=source, previous=previous, fresh=fresh)
     target = place.workspace.lock_target(plan.image, lock_profile(plan))
     write_lock(place.store, target, lock)
-    moved = differences(previous, lock) if previous else ()
-    return Relocked(lock=lock, path=target, new=previous is None, moved=moved)
+    return Relocked(lock=lock, path=target, previous=previous, fresh=fresh)
 
 
-def fresh_lock(place: Workplace, plan: Plan, previous: Lock | None) -> Lock:
+def same_but_for_its_date(one: Lock, other: Lock) -> bool:
+    return one == other.model_copy(update={"date": one.date, "indexes": one.indexes})
+
+
+def fresh_lock(place: Workplace, plan: Plan, previous: Lock | None, moving: Moving) -> "Fresh":
     """What a new lock would say. Its indexes may not be older than those of the `previous` one."""
     from builder.packages.locking import make_lock  # noqa: PLC0415 - a warm build reads no index
 
@@ -66,18 +84,19 @@ def fresh_lock(place: Workplace, plan: Plan, previous: Lock | None) -> Lock:
         make_lock,
         plan,
         place.store,
-        wheels=lambda platform: _lock_wheels(plan, platform),
+        wheels=lambda platform, kept: _lock_wheels(place, plan, platform, kept),
         now=int(time.time()),
         previous=previous,
         progress=place.progress,
+        moving=moving,
     )
-    lock = making()
-    libraries = lacking_libraries(place, plan, lock)
+    fresh = making()
+    libraries = lacking_libraries(place, plan, fresh.lock)
     if libraries:
-        lock = making(libraries=libraries)
-        for line in brought(libraries, lock):
+        fresh = making(libraries=libraries)
+        for line in brought(libraries, fresh.lock):
             place.progress.note(line)
-    return lock
+    return fresh
 
 
 def brought(libraries: Mapping[str, str], lock: Lock) -> Iterator[str]:
@@ -108,12 +127,30 @@ def lacking_libraries(place: Workplace, plan: Plan, lock: Lock) -> dict[str, str
     return found
 
 
-def _lock_wheels(plan: Plan, platform: str) -> tuple[LockedWheel, ...]:
+def _lock_wheels(
+    place: Workplace, plan: Plan, platform: str, kept: tuple[LockedWheel, ...]
+) -> tuple[LockedWheel, ...]:
     from builder.packages.python import lock_wheels  # noqa: PLC0415 - only a new lock needs uv
 
     if plan.spec.python is None or not plan.spec.python.requirements:
         return ()
-    return lock_wheels(plan.spec.python, platform, find_base(plan.spec.base).glibc)
+    found = lock_wheels(plan.spec.python, platform, find_base(plan.spec.base).glibc, kept)
+    for wheel in lost_wheels(plan, platform, kept, found):
+        place.progress.note(f"{wheel.name} {wheel.version}: the package index no longer has it")
+    return found
+
+
+def lost_wheels(
+    plan: Plan, platform: str, kept: tuple[LockedWheel, ...], found: tuple[LockedWheel, ...]
+) -> Iterator[LockedWheel]:
+    """Of those that were to be kept and moved: others moved since a requirement changed."""
+    names = {wheel.name for wheel in found}
+    for wheel in kept:
+        if wheel.name in names and wheel not in found:
+            try:
+                wheel_downloads(plan, (wheel,), platform)
+            except GoneError:
+                yield wheel
 
 
 def write_lock(store: Store, path: Path, lock: Lock) -> None:
@@ -156,9 +193,10 @@ def _how_to_lock(plan: Plan) -> str:
 def _relock_aloud(place: Workplace, plan: Plan, reason: str) -> Lock:
     place.progress.note(f"{reason}; locking")
     relocked = relock(place, plan)
-    for line in relocked.moved:
+    for line in differences(relocked.previous, relocked.lock) if relocked.previous else ():
         place.progress.note(f"moved: {line}")
-    place.progress.note(f"wrote {shown(relocked.path)}")
+    if relocked.written:
+        place.progress.note(f"wrote {shown(relocked.path)}")
     return relocked.lock
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from builder import resources
 from builder.config.parse import parse_image, parse_profile
-from builder.config.problems import shown
 from builder.controls.catalogue import CATALOGUE
 from builder.controls.frame import AnyControl
 from builder.controls.page import enforced
@@ -21,7 +20,6 @@ from builder.verify.marks import live_tests
 
 if TYPE_CHECKING:
     from builder.config.workspace import Workspace
-    from builder.locks import Relocked
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -178,17 +176,6 @@ def parameters_text(parameters: dict[str, Any]) -> str:
     """Only short values: a long list of paths would push the table off the screen."""
     shown = (f"{key}={value}" for key, value in parameters.items() if isinstance(value, str | int | float))
     return " ".join(shown) or "-"
-
-
-def locked_text(locked: "Relocked") -> str:
-    if locked.new:
-        lines = [
-            f"{platform}: {len(section.packages)} packages, {len(section.wheels)} wheels"
-            for platform, section in sorted(locked.lock.platforms.items())
-        ]
-    else:
-        lines = list(locked.moved) or ["nothing moved"]
-    return "\n".join(f"{shown(locked.path)}: {line}" for line in lines)
 
 
 def find_control(key: str) -> AnyControl:

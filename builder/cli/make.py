@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from builder.cli.answers import present, say, say_json
+from builder.cli.answers import answer, present, say, say_json
 from builder.cli.group import cli, workplace
 from builder.cli.options import AS_JSON, LOCKED, OFFLINE, OUTPUT, PLATFORM, PROFILE, with_options
 
@@ -50,22 +50,46 @@ def plan(context: click.Context, image: str, profile: str, as_json: bool) -> Non
 
 
 @cli.command()
-@click.argument("image")
+@click.argument("images", nargs=-1)
 @PROFILE
+@click.option("--upgrade", is_flag=True, help="Move everything to what the archive and the index hold now.")
+@click.option(
+    "--security-only",
+    is_flag=True,
+    help="With --upgrade: only packages with a fix in the archive of security updates, and what they need.",
+)
+@click.option("--exit-code", is_flag=True, help="End with 1 where something moved.")
 @AS_JSON
 @click.pass_context
-def lock(context: click.Context, image: str, profile: str, as_json: bool) -> None:
-    """Lock the image's packages and wheels to what the archive and the index hold now."""
-    from builder import show
-    from builder.locks import relock
+def lock(
+    context: click.Context,
+    images: tuple[str, ...],
+    profile: str,
+    upgrade: bool,
+    security_only: bool,
+    exit_code: bool,
+    as_json: bool,
+) -> None:
+    """Lock the packages and wheels of IMAGES, and print what moved.
+
+    Without IMAGES: of all that have a lock below ./images.
+
+    What is locked and still fits stays as it is: a package moves where image.yaml asks for it, where its
+    version is gone from the mirror, or by --upgrade. A lock in which nothing moves is not written.
+    """
+    from builder import freshness
+    from builder.model.lock import Moving
     from builder.workplace import plan as make_plan
 
+    if security_only and not upgrade:
+        raise click.UsageError("--security-only says what --upgrade is to move; add --upgrade")
     place = workplace(context)
-    locked = relock(place, make_plan(place, image, profile))
-    if as_json:
-        say_json({"path": str(locked.path), "new": locked.new, "moved": list(locked.moved)})
-    else:
-        say(show.locked_text(locked))
+    moving = Moving.SECURITY if security_only else Moving.ALL if upgrade else Moving.NEEDED
+    plans = [make_plan(place, name, profile) for name in images or freshness.locked_here(place.workspace)]
+    done = [freshness.relocked(place, planned, moving) for planned in plans]
+    answer(freshness.locking_data(done) if as_json else done, freshness.locking_text, as_json)  # type: ignore[arg-type]
+    if exit_code and any(one.done.written for one in done):
+        sys.exit(1)
 
 
 @cli.command()
@@ -81,7 +105,7 @@ def outdated(
 
     Without IMAGES: of all that have a lock below ./images.
 
-    Nothing is changed: `temper lock` does that.
+    Nothing is changed: `temper lock --upgrade` does that.
     """
     from builder import freshness
     from builder.workplace import plan as make_plan

@@ -1,5 +1,6 @@
 """`image.lock.json` as a type: exact packages and wheels by hash. It never holds a host name."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -74,3 +75,13 @@ class Lock(Strict):
     """Seconds since the epoch: the newest index date. Every mtime is clamped to it."""
     indexes: Annotated[tuple[LockedIndex, ...], BeforeValidator(as_tuple)]
     platforms: dict[str, LockedPlatform]
+
+
+class Moving(StrEnum):
+    """What a new lock moves of the one before it."""
+
+    NEEDED = "needed"
+    """What no mirror serves any more, and what newly asked-for packages need."""
+    SECURITY = "security"
+    """Besides, what has a fix in the archive of security updates, and what that needs."""
+    ALL = "all"

@@ -10,6 +10,8 @@ from builder.errors import InputError
 KEYS = Path(__file__).parent / "keys"
 """The distribution's public archive keys, as its keyring package ships them."""
 
+SECURITY = "debian-security"
+"""The archive of security updates."""
 ARCHITECTURES: Mapping[str, str] = {"linux/amd64": "amd64", "linux/arm64": "arm64"}
 """Debian's names of the platforms."""
 

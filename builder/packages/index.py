@@ -11,8 +11,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from builder.errors import ArchiveError, NetworkError, TrustError
+from builder.model.lock import LockedPackage
 from builder.packages.bases import Base
 from builder.packages.download import Download, fetch
 from builder.packages.mirrors import find_mirror
@@ -172,18 +174,50 @@ def _candidate(fields: Mapping[str, str], archive: str, architecture: str) -> Ca
 class Universe:
     """All packages of a base for one architecture, over its suites."""
 
-    def __init__(self, label: str, indexes: Iterable[Index]) -> None:
+    def __init__(
+        self,
+        label: str,
+        indexes: Iterable[Index],
+        kept: Mapping[str, Candidate] = MappingProxyType({}),
+    ) -> None:
         self.label = label
         """How messages name it: `debian/trixie for amd64`."""
         self._indexes = tuple(indexes)
+        self._kept = kept
         self._named: dict[str, tuple[Candidate, ...]] = {}
         self._providing: dict[str, tuple[Candidate, ...]] = {}
 
     def names(self) -> Iterator[str]:
         return (name for index in self._indexes for name in index.names())
 
+    def keeping(self, kept: Mapping[str, Candidate]) -> "Universe":
+        """The same, but of packages of these names it has this version alone."""
+        return Universe(self.label, self._indexes, kept)
+
+    def listed(self, locked: LockedPackage) -> Candidate | None:
+        """A locked package as an index has it now; from another suite only where its own has it no longer."""
+        same = [
+            one
+            for index in self._indexes
+            for one in index.named(locked.name)
+            if (one.version, one.sha256) == (locked.version, locked.sha256)
+        ]
+        home = (one for one in same if (one.archive, one.path) == (locked.archive, locked.path))
+        return next(home, same[0] if same else None)
+
+    def has_newer(self, name: str, version: str, archive: str = "") -> bool:
+        """Whether a newer version stands in an archive, or in any. A fix often stands in two of them."""
+        return any(
+            version_key(one.version) > version_key(version)
+            for index in self._indexes
+            if archive in ("", index.archive)
+            for one in index.named(name)
+        )
+
     def named(self, name: str) -> tuple[Candidate, ...]:
         """Newest first; the same version of two suites counts once, from the suite that comes first."""
+        if name in self._kept:
+            return (self._kept[name],)
         if name not in self._named:
             versions: dict[str, Candidate] = {}
             for index in self._indexes:
@@ -195,8 +229,8 @@ class Universe:
     def providing(self, name: str) -> tuple[Candidate, ...]:
         """Newest version of each package that provides a virtual name, by priority, then by package name."""
         if name not in self._providing:
-            names = sorted({one.name for index in self._indexes for one in index.providing(name)})
-            newest = (self.named(provider)[0] for provider in names)
+            names = {one.name for index in self._indexes for one in index.providing(name)} | self._kept.keys()
+            newest = (self.named(provider)[0] for provider in sorted(names))
             giving = (one for one in newest if any(given.name == name for given in one.provides))
             self._providing[name] = tuple(sorted(giving, key=lambda one: (one.priority, one.name)))
         return self._providing[name]

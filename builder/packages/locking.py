@@ -1,13 +1,15 @@
 """A lock made of what the archive's signed indexes and the Python index hold now."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel
+from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel, Moving
 from builder.model.plan import PackageRequest, Plan
 from builder.packages.bases import ARCHITECTURES, find_base
 from builder.packages.held import load_held
 from builder.packages.index import Universe, load_universes
+from builder.packages.keeping import Standing, resolve_keeping, standing
 from builder.packages.lock import inputs_digest
 from builder.packages.release import Release, fetch_release
 from builder.packages.resolve import Resolution, resolve
@@ -25,8 +27,34 @@ TOOLBOX = (
 """What live verification brings along. busybox is static: it may not depend on what stands in an image;
 strace comes with its loader and libraries, for the same reason."""
 
-Wheels = Callable[[str], tuple[LockedWheel, ...]]
-"""Resolves the image's Python requirements for a platform (`linux/amd64`)."""
+Wheels = Callable[[str, tuple[LockedWheel, ...]], tuple[LockedWheel, ...]]
+"""Resolves the image's Python requirements for a platform (`linux/amd64`); keeps the second if it can."""
+
+
+Names = Mapping[str, frozenset[str]]
+"""Of packages, by platform."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """A new lock, and how the one before it stood to the archive."""
+
+    lock: Lock
+    fixed: Names = field(default_factory=lambda: MappingProxyType({}))
+    """What of the one before has a newer version among the security updates."""
+    behind: Names = field(default_factory=lambda: MappingProxyType({}))
+    """What of the one before has a newer version anywhere."""
+    gone: Names = field(default_factory=lambda: MappingProxyType({}))
+    """What of the one before no mirror serves any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solved:
+    """Of one platform."""
+
+    image: Resolution
+    toolbox: Resolution
+    before: Standing
 
 
 def make_lock(  # noqa: PLR0913 - all but two by name
@@ -38,11 +66,12 @@ def make_lock(  # noqa: PLR0913 - all but two by name
     previous: Lock | None,
     progress: Progress,
     libraries: Mapping[str, str] = MappingProxyType({}),
-) -> Lock:
+    moving: Moving = Moving.ALL,
+) -> Fresh:
     """Resolves a plan against today's archive. `now` is in seconds since the epoch, for the indexes' dates.
 
     `libraries` are sonames that nothing asked for brings, and who needs each: the packages that have them
-    come along, where the archive's naming rule finds them.
+    come along, where the archive's naming rule finds them. `moving` says what of the `previous` lock may go.
     Raises `TrustError`, `NetworkError`, `ResolveError` or what `wheels` raises.
     """
     base = find_base(plan.spec.base)
@@ -51,24 +80,35 @@ def make_lock(  # noqa: PLR0913 - all but two by name
         fetch_release(store, suite, now=now, not_before=_locked_date(previous, suite.archive, suite.name))
         for suite in base.suites
     )
-    resolutions = _resolve(plan, libraries, store, releases, progress)
+    before = previous.platforms if previous is not None and previous.base == base.name else {}
+    solved = _resolve(plan, libraries, store, releases, progress, before, moving)
     if plan.spec.python is not None and plan.spec.python.requirements:
         progress.stage("resolving Python requirements")
-    return Lock(
+    lock = Lock(
         inputs=inputs_digest(plan),
         base=base.name,
         date=max(release.date for release in releases),
         indexes=tuple(release.locked() for release in releases),
         platforms={
             platform: LockedPlatform(
-                packages=image.packages,
-                held_back=image.held_back,
-                wheels=wheels(platform),
-                toolbox=toolbox.packages,
+                packages=one.image.packages,
+                held_back=one.image.held_back,
+                wheels=wheels(platform, _staying(before.get(platform), moving)),
+                toolbox=one.toolbox.packages,
             )
-            for platform, (image, toolbox) in resolutions.items()
+            for platform, one in solved.items()
         },
     )
+    return Fresh(
+        lock=lock,
+        fixed={platform: one.before.fixed for platform, one in solved.items()},
+        behind={platform: one.before.behind for platform, one in solved.items()},
+        gone={platform: one.before.gone for platform, one in solved.items()},
+    )
+
+
+def _staying(before: LockedPlatform | None, moving: Moving) -> tuple[LockedWheel, ...]:
+    return before.wheels if before is not None and moving is not Moving.ALL else ()
 
 
 def lock_probe(
@@ -85,13 +125,15 @@ def lock_probe(
     return resolve(universe, TOOLBOX[:1], load_held()).packages
 
 
-def _resolve(
+def _resolve(  # noqa: PLR0913, PLR0917 - what make_lock was given
     plan: Plan,
     libraries: Mapping[str, str],
     store: Store,
     releases: tuple[Release, ...],
     progress: Progress,
-) -> dict[str, tuple[Resolution, Resolution]]:
+    before: Mapping[str, LockedPlatform],
+    moving: Moving,
+) -> dict[str, _Solved]:
     """What goes into the image, and what the toolbox needs, by platform."""
     requests = (
         *plan.packages,
@@ -100,21 +142,19 @@ def _resolve(
     architectures = {ARCHITECTURES[platform]: platform for platform in sorted(plan.spec.platforms)}
     base = find_base(plan.spec.base)
     universes: Iterator[Universe] = load_universes(store, base, releases, architectures, progress)
-    return {  # no universe has a name here: two at once would double the memory
-        platform: _resolve_both(next(universes), requests, libraries, progress)
-        for platform in architectures.values()
-    }
 
+    def solve(universe: Universe, platform: str) -> _Solved:
+        stands = standing(universe, before.get(platform), moving, store, progress)
+        progress.stage(f"resolving packages of {universe.label}")
+        asked, held = (*requests, *_bringing(universe, libraries)), load_held()
+        return _Solved(
+            image=resolve_keeping(universe, asked, held, stands.image),
+            toolbox=resolve_keeping(universe, TOOLBOX, held, stands.toolbox),
+            before=stands,
+        )
 
-def _resolve_both(
-    universe: Universe,
-    requests: tuple[PackageRequest, ...],
-    libraries: Mapping[str, str],
-    progress: Progress,
-) -> tuple[Resolution, Resolution]:
-    progress.stage(f"resolving packages of {universe.label}")
-    bringing = _bringing(universe, libraries)
-    return resolve(universe, (*requests, *bringing), load_held()), resolve(universe, TOOLBOX, load_held())
+    # no universe has a name here: two at once would double the memory
+    return {platform: solve(next(universes), platform) for platform in architectures.values()}
 
 
 def _bringing(universe: Universe, libraries: Mapping[str, str]) -> Iterator[PackageRequest]:

@@ -12,6 +12,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -74,9 +76,16 @@ class UnsolvableError(Exception):
 
 
 def resolve(
-    requirements: Iterable[str], target: Target, *, alone: bool = False, without: Sequence[str] = ()
+    requirements: Iterable[str],
+    target: Target,
+    *,
+    alone: bool = False,
+    without: Sequence[str] = (),
+    preferred: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[IndexedWheel, ...]:
     """The wheels that meet the requirements, with their dependencies unless `alone`, but for those `without`.
+
+    `preferred` versions, by name, are taken where they meet everything and the index has them.
 
     Raises `UnsolvableError`, `NetworkError` where the index can't be read, `ToolError` where uv fails.
     """
@@ -89,11 +98,12 @@ def resolve(
     command += ["--python", sys.executable]  # else uv looks for the image's version, on the network too
     stdin = "".join(f"{requirement}\n" for requirement in sorted(requirements)).encode()
     environment = uv_environment(os.environ)
-    with _excluded(without) as words:
-        done = process.run([*command, *words], env=environment, stdin=stdin, check=False)
-    if done.returncode != 0:
-        _fail(done.stderr.decode(errors="replace"))
-    packages = tomllib.loads(done.stdout.decode()).get("packages", [])
+    with _excluded(without) as words, _preferring(preferred) as (output, answer):
+        done = process.run([*command, *words, *output], env=environment, stdin=stdin, check=False)
+        if done.returncode != 0:
+            _fail(done.stderr.decode(errors="replace"))
+        found = answer.read_text(encoding="utf-8") if answer is not None else done.stdout.decode()
+    packages = tomllib.loads(found).get("packages", [])
     users = _credentials(environment)
     return tuple(wheel for package in packages for wheel in _wheels(package, users))
 
@@ -108,6 +118,21 @@ def _excluded(names: Sequence[str]) -> Iterator[list[str]]:
         file.writelines(f"{name}\n" for name in names)
         file.flush()
         yield ["--excludes", file.name]
+
+
+@contextmanager
+def _preferring(versions: Mapping[str, str]) -> Iterator[tuple[list[str], Path | None]]:
+    """uv prefers what stands in the file that its answer goes to, as `uv lock` does."""
+    if not versions:
+        yield [], None
+        return
+    rows = "".join(
+        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in versions.items()
+    )
+    with tempfile.TemporaryDirectory(prefix="temper-preferred-") as folder:
+        answer = Path(folder) / "pylock.toml"
+        answer.write_text(f'lock-version = "1.0"\ncreated-by = "temper"\n{rows}', encoding="utf-8")
+        yield ["--output-file", str(answer)], answer
 
 
 def _credentials(environment: Mapping[str, str]) -> dict[str, str]:

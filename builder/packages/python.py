@@ -24,8 +24,12 @@ _CONCLUSION = re.compile(r",? (?:we can conclude that|and) your requirements are
 """How every explanation of uv ends."""
 
 
-def lock_wheels(python: PythonSpec, platform: str, glibc: str) -> tuple[LockedWheel, ...]:
+def lock_wheels(
+    python: PythonSpec, platform: str, glibc: str, kept: Sequence[LockedWheel] = ()
+) -> tuple[LockedWheel, ...]:
     """Exact wheels, dependencies included, sorted by name; `glibc` is the base's C library, `2.41`.
+
+    Those that are to be `kept` stay, as long as the index has them and they meet the requirements.
 
     Raises `InputError` with every requirement that is wrong or can't be met, `NetworkError` where the
     index can't be read, `ToolError` where uv fails otherwise.
@@ -35,15 +39,23 @@ def lock_wheels(python: PythonSpec, platform: str, glibc: str) -> tuple[LockedWh
         return ()
     target = Target(python=python.version, platform=platform, glibc=glibc)
     try:
-        offered = resolve(python.requirements, target, without=python.without)
+        offered = resolve(
+            python.requirements,
+            target,
+            without=python.without,
+            preferred={wheel.name: wheel.version for wheel in kept},
+        )
     except UnsolvableError as error:
         raise InputError(_in_plain_words(_because(error), python.requirements, target)) from None
+    still = {(wheel.filename, wheel.sha256) for wheel in offered}
+    staying = {wheel.name: wheel for wheel in kept if (wheel.filename, wheel.sha256) in still}
     chosen = _best_wheels(offered, target)
-    sizes = _sizes(chosen)
-    return tuple(
-        LockedWheel(name=w.name, version=w.version, filename=w.filename, size=size, sha256=w.sha256)
-        for w, size in zip(chosen, sizes, strict=True)
-    )
+    moving = [wheel for wheel in chosen if wheel.name not in staying]
+    moved = {
+        w.name: LockedWheel(name=w.name, version=w.version, filename=w.filename, size=size, sha256=w.sha256)
+        for w, size in zip(moving, _sizes(moving), strict=True)
+    }
+    return tuple({**moved, **staying}[wheel.name] for wheel in chosen)
 
 
 def wheel_urls(wheels: Sequence[LockedWheel], python: PythonSpec, platform: str) -> dict[str, str]:

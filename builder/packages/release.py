@@ -74,6 +74,7 @@ def fetch_release(store: Store, suite: Suite, *, now: int, not_before: int = 0) 
     _check_name(release)
     _check_dates(release, now)
     _check_replay(release, not_before, "the lock was made from")
+    store.put(data)  # a mirror has only the newest; a bundle takes along the one that a lock was made from
     with store.lock(f"release-{_key(suite)}"):
         seen = _seen(store, suite)
         _check_replay(release, seen, "this machine has already seen")

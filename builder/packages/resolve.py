@@ -122,7 +122,7 @@ def resolve(universe: Universe, requests: tuple[PackageRequest, ...], held: Held
     question = _Question(universe=universe, held=held, asked=frozenset(request.name for request in requests))
     solved = _search(question, _State(list(wants)))
     if solved is None:
-        raise ResolveError(_problems(question, _State(list(wants))))
+        raise _unsolvable(question, _State(list(wants)))
     return _resolution(solved)
 
 
@@ -225,22 +225,25 @@ def _resolution(state: _State) -> Resolution:
     )
 
 
-def _problems(question: _Question, state: _State) -> list[str]:
+def _unsolvable(question: _Question, state: _State) -> ResolveError:
     """Takes the first option everywhere, whatever it breaks, and collects what is broken."""
     problems: dict[str, None] = {}
+    parties: set[str] = set()
     while (want := _next_want(question, state)) is not None:
         options = question.options(want.clause)
         fresh = [one for one in options if one.name not in state.chosen]
         if not fresh:
             problems[_unmet(question.universe, state, want, options)] = None
+            parties |= {want.asked_by, *(relation.name for relation in want.clause)}
+            parties |= {one.name for one in options}
             continue
         quarrel = _quarrel(state, fresh[0])
         if quarrel is not None:
             problems[_conflict(state, want, fresh[0], quarrel)] = None
+            parties |= {fresh[0].name, quarrel.name}
         state.choose(fresh[0], want)
-    return list(problems) or [
-        f"{question.universe.label}: no solution within {PATIENCE} alternatives; ask for fewer packages"
-    ]
+    none = f"{question.universe.label}: no solution within {PATIENCE} alternatives; ask for fewer packages"
+    return ResolveError(problems or none, parties)
 
 
 def _unmet(universe: Universe, state: _State, want: _Want, options: list[Candidate]) -> str:

@@ -1,4 +1,4 @@
-"""How large files on a server are, asked without fetching them."""
+"""What a server has and how large it is, asked without fetching it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,6 +16,15 @@ def sizes_of(urls: Sequence[str]) -> list[int]:
     if problems:
         raise NetworkError("\n".join(problems))
     return [answer for answer in answers if isinstance(answer, int)]
+
+
+def lacking(urls: Sequence[str]) -> list[str]:
+    """Those that their server hasn't got. Raises `NetworkError` where a server can't be asked."""
+    answers = asyncio.run(_sizes_of(urls))
+    problems = [str(one) for one in answers if isinstance(one, RefusedError) and not one.gone]
+    if problems:
+        raise NetworkError("\n".join(problems))
+    return [url for url, one in zip(urls, answers, strict=True) if isinstance(one, RefusedError)]
 
 
 async def _sizes_of(urls: Sequence[str]) -> list[int | RefusedError]:

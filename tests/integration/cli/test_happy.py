@@ -87,13 +87,29 @@ def test_lock_says_what_it_locked_and_then_what_moved(desk: Desk) -> None:
     again = desk.run("-q", "lock", "app")
     assert (again.code, again.out, again.err) == (0, f"{LOCK_FILE}: nothing moved\n", "")
     desk.published([BASE, newer(LIB, "2.1"), APP, Deb(name="zlib", architecture="all")])
-    moved = desk.run("-q", "lock", "app", "--json")
+    moved = desk.run("-q", "lock", "app", "--upgrade", "--json")
     assert (moved.code, moved.err) == (0, "")
-    assert json.loads(moved.out) == {
-        "path": str(desk.work / LOCK_FILE),
-        "new": False,
-        "moved": ["lib 2.0 -> 2.1"],
-    }
+    assert json.loads(moved.out) == [
+        {
+            "image": "app",
+            "lock": LOCK_FILE,
+            "new": False,
+            "written": True,
+            "moved": [
+                {
+                    "kind": "deb",
+                    "name": "lib",
+                    "locked": "2.0",
+                    "newest": "2.1",
+                    "security": False,
+                    "gone": False,
+                    "platforms": ["linux/amd64"],
+                }
+            ],
+            "behind": [],
+            "unfixed": [],
+        }
+    ]
     assert desk.half_made() == []
 
 

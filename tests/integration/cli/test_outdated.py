@@ -24,7 +24,7 @@ def test_a_security_update(locked: Desk) -> None:
     assert ran.code == 1
     assert ran.out.splitlines()[1:] == [
         "  deb  lib  2.0  ->  2.0+deb13u1  security",
-        "  run `temper lock app` to move to them",
+        "  run `temper lock app --upgrade` to move to them",
     ]
     assert (locked.work / LOCK_FILE).read_text() == lock
 
@@ -41,6 +41,7 @@ def test_as_json(locked: Desk) -> None:
             "locked": "2.0",
             "newest": "2.0+deb13u1",
             "security": True,
+            "gone": False,
             "platforms": ["linux/amd64"],
         }
     ]
@@ -51,6 +52,31 @@ def test_only_security_updates(locked: Desk) -> None:
     assert locked.run("outdated").code == 1
     ran = locked.run("outdated", "--security-only")
     assert (ran.code, ran.out.splitlines()[1:]) == (0, ["  nothing newer"])
+
+
+def test_a_fix_that_stands_in_a_point_release_too_is_one(locked: Desk) -> None:
+    """The suite that comes first gives the package; that it is a fix, the other archive tells."""
+    locked.published([BASE, NEWER, APP], security=[NEWER], date=NOW + 60)
+    ran = locked.run("outdated", "--security-only")
+    assert (ran.code, ran.out.splitlines()[1:2]) == (1, ["  deb  lib  2.0  ->  2.0+deb13u1  security"])
+
+
+def test_a_newer_one_than_the_fix_is_a_fix(locked: Desk) -> None:
+    locked.published([BASE, replace(LIB, version="2.1"), APP], security=[NEWER], date=NOW + 60)
+    ran = locked.run("outdated", "--security-only")
+    assert (ran.code, ran.out.splitlines()[1:2]) == (1, ["  deb  lib  2.0  ->  2.1  security"])
+
+
+def test_an_old_fix_is_none(locked: Desk) -> None:
+    locked.published([BASE, replace(LIB, version="2.1"), APP], security=[LIB], date=NOW + 60)
+    assert locked.run("outdated", "--security-only").code == 0
+
+
+def test_a_locked_package_that_is_gone_is_told(locked: Desk) -> None:
+    locked.archive.file(LIB).unlink()
+    locked.published([BASE, NEWER, APP], date=NOW + 60)
+    ran = locked.run("outdated")
+    assert ran.out.splitlines()[1:2] == ["  deb  lib  2.0  ->  2.0+deb13u1  gone from the mirror"]
 
 
 def test_what_would_come_in_and_go(locked: Desk) -> None:

@@ -1,27 +1,16 @@
 """One wheel moves to a new version: a client that has the image pulls that wheel's layer, and no other."""
 
-import base64
-import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.archive import DAY, Deb, serve
+from tests.integration.archive import DAY, serve
 from tests.integration.cli.desk import DEBS, NOW, Desk
+from tests.integration.cli.wheels import PYTHON, Index
 
-PYTHON = Deb(
-    name="python3.13",
-    version="3.13.5-2",
-    architecture="all",
-    files={"usr/bin/python3.13": b"#!/usr/bin/run\n"},
-    modes={"usr/bin/python3.13": 0o755},
-)
 BIG = 17 << 20
 """Bytes from which on a wheel has a layer of its own, and some more."""
 IMAGE = """\
@@ -33,47 +22,6 @@ python: {{version: "3.13", requirements: [cuda-kit=={}, torch-kit==1.0, glue=={}
 files: [{{source: app/, target: /app}}]
 entrypoint: [run]
 """
-
-
-@dataclass(frozen=True)
-class Index:
-    """Wheels on loopback, as `uv` reads them."""
-
-    folder: Path
-    url: str
-
-    def add(self, name: str, version: str, size: int) -> None:
-        stem = name.replace("-", "_")
-        data = wheel(stem, version, hashlib.shake_128(f"{name} {version}".encode()).digest(size))
-        filename = f"{stem}-{version}-py3-none-any.whl"
-        (self.folder / "files").mkdir(exist_ok=True)
-        (self.folder / "files" / filename).write_bytes(data)
-        page = self.folder / "simple" / name / "index.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256(data).hexdigest()
-        with page.open("a") as text:
-            text.write(f'<a href="/files/{filename}#sha256={digest}">{filename}</a>\n')
-
-
-def wheel(stem: str, version: str, content: bytes) -> bytes:
-    info = f"{stem}-{version}.dist-info"
-    files = {
-        f"{stem}/__init__.py": b"",
-        f"{stem}/data.bin": content,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {stem}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    rows = [f"{path},sha256={digest(data)},{len(data)}" for path, data in files.items()]
-    files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,\n"]).encode()
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for path, data in files.items():
-            archive.writestr(zipfile.ZipInfo(path), data)
-    return out.getvalue()
-
-
-def digest(data: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
 
 
 @pytest.fixture
@@ -98,9 +46,8 @@ def ours(desk: Desk, index: Index) -> Desk:
 
 
 def built(desk: Desk, index: Index, folder: str) -> None:
-    env = {"UV_DEFAULT_INDEX": f"{index.url}/simple", "UV_NO_CACHE": "1", "UV_NO_CONFIG": "1"}
     for words in (("lock", "app", "-p", "plain"), ("build", "app", "-p", "plain", "--locked", "-o", folder)):
-        ran = desk.run("-q", *words, env=env)
+        ran = desk.run("-q", *words, env=index.environment)
         assert (ran.code, ran.err) == (0, ""), ran.out
 
 

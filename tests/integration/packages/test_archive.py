@@ -53,11 +53,11 @@ def lock(
     return make_lock(
         plan(*names, **options),
         store,
-        wheels=lambda _: (),
+        wheels=lambda *_: (),
         now=now,
         previous=previous,
         progress=Silent(),
-    )
+    ).lock
 
 
 def test_the_probe_program_alone_is_locked_to_what_the_archive_has(

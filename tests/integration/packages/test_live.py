@@ -35,11 +35,11 @@ def lock_python(base: str) -> Lock:
     return make_lock(
         plan,
         Store.default(),
-        wheels=lambda _: (),
+        wheels=lambda *_: (),
         now=int(time.time()),
         previous=None,
         progress=Silent(),
-    )
+    ).lock
 
 
 @pytest.mark.parametrize(("base", "most"), [("debian/trixie", 28), ("debian/bookworm", 36)])
