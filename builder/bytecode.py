@@ -52,8 +52,8 @@ def own_tree(place: Workplace, plan: Plan) -> Rootfs:
             f"python.bytecode: the image's Python has to run on this machine, {host}, and `platforms` "
             "leaves it out; add it, or build on one of the image's platforms"
         )
-    _, packages = gather(place, plan, host)
-    return merge(tuple(package for package in packages if package.owner.kind == "deb"), 0)
+    _, packages = gather(place, plan, host, wheels=False)
+    return merge(packages, 0)
 
 
 class Compiler:

@@ -200,14 +200,28 @@ def _relock_aloud(place: Workplace, plan: Plan, reason: str) -> Lock:
     return relocked.lock
 
 
-def gather(place: Workplace, plan: Plan, platform: str) -> tuple[Lock, tuple[Package, ...]]:
-    """Everything the lock names for a platform, in the store and unpacked.
+def gather(
+    place: Workplace, plan: Plan, platform: str, *, wheels: bool = True
+) -> tuple[Lock, tuple[Package, ...]]:
+    """Everything the lock names for a platform, in the store and unpacked; or its packages alone."""
+    lock = fetched(place, plan, platform, wheels=wheels)
+    place.progress.stage("unpacking")
+    return lock, unpack(place.store, section_of(lock, platform, wheels=wheels), python_of(plan))
+
+
+def section_of(lock: Lock, platform: str, *, wheels: bool) -> LockedPlatform:
+    section = lock.platforms[platform]
+    return section if wheels else section.model_copy(update={"wheels": ()})
+
+
+def fetched(place: Workplace, plan: Plan, platform: str, *, wheels: bool = True) -> Lock:
+    """A lock of which everything is in the store.
 
     Where a locked file has left the mirror, locks anew once, unless `--locked` forbids it.
     """
     lock = current_lock(place, plan)
     try:
-        fetch_section(place, plan, lock.platforms[platform], platform)
+        fetch_section(place, plan, section_of(lock, platform, wheels=wheels), platform)
     except GoneError as error:
         if place.locked:
             raise LockError(
@@ -216,9 +230,8 @@ def gather(place: Workplace, plan: Plan, platform: str) -> tuple[Lock, tuple[Pac
                 f"{_how_to_lock(plan)}"
             ) from None
         lock = _relock_aloud(place, plan, "locked files have left the mirror")
-        _fetch_anew(place, plan, lock.platforms[platform], platform)
-    place.progress.stage("unpacking")
-    return lock, unpack(place.store, lock.platforms[platform], python_of(plan))
+        _fetch_anew(place, plan, section_of(lock, platform, wheels=wheels), platform)
+    return lock
 
 
 def python_of(plan: Plan) -> str | None:

@@ -72,6 +72,23 @@ def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
         logging.getLogger("temper").setLevel(logging.INFO)
 
 
+def bundled(
+    context: click.Context,
+    place: "Workplace",
+    bundle: Path | None,
+    image: str,
+    profile: str,
+    platform: str | None,
+) -> "Workplace":
+    """The bundle's, until the command ends; without a bundle the place itself."""
+    if bundle is None:
+        return place
+    from builder.bundled import Asked, unbundled
+
+    asked = Asked(image=image, profile=profile, platform=platform)
+    return context.with_resource(unbundled(place, bundle, asked))
+
+
 def workplace(context: click.Context, *, offline: bool = False, locked: bool = False) -> "Workplace":
     from builder.config.workspace import Workspace
     from builder.console import progress_for

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.cli.answers import present, say
-from builder.cli.group import cli, workplace
-from builder.cli.options import FAIL_ON, FORMAT, OFFLINE, OUTPUT, PLATFORM, PROFILE, with_options
+from builder.cli.group import bundled, cli, workplace
+from builder.cli.options import BUNDLE, FAIL_ON, FORMAT, OFFLINE, OUTPUT, PLATFORM, PROFILE, with_options
 
 if TYPE_CHECKING:
     from builder.model.report import Report
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @cli.command()
 @click.argument("reference")
-@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT, FAIL_ON, OFFLINE)
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT, FAIL_ON, OFFLINE, BUNDLE)
 @click.option(
     "--structure-test",
     "structure_tests",
@@ -34,6 +34,7 @@ def audit(
     form: str,
     fail_on: str,
     offline: bool,
+    bundle: Path | None,
     structure_tests: tuple[Path, ...],
     **options: Any,
 ) -> None:
@@ -44,6 +45,7 @@ def audit(
     of the engine; oci:, docker-archive:, oci-archive:, docker: and container: before it say which.
     """
     place = workplace(context, locked=True, offline=offline)
+    place = bundled(context, place, bundle, reference, profile, options["platform"])
     if reference in place.workspace.images():
         report = examined(place, reference, profile, {**options, "engine": "none"}, structure_tests)
     else:
@@ -99,7 +101,7 @@ def harden(
 
 @cli.command()
 @click.argument("image")
-@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT)
+@with_options(PROFILE, OUTPUT, PLATFORM, FORMAT, BUNDLE)
 @click.option(
     "--gpu",
     default="",
@@ -119,7 +121,9 @@ def verify(context: click.Context, /, image: str, profile: str, form: str, **opt
     from builder.gpu.asked import check
 
     check(options["gpu"], options["cdi"])
-    place = workplace(context, locked=True)
+    place = bundled(
+        context, workplace(context, locked=True), options.pop("bundle"), image, profile, options["platform"]
+    )
     present(examined(place, image, profile, {**options, "engine": "required", "verify": True}), form)
 
 

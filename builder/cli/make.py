@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from builder.cli.answers import answer, present, say, say_json
-from builder.cli.group import cli, workplace
-from builder.cli.options import AS_JSON, LOCKED, OFFLINE, OUTPUT, PLATFORM, PROFILE, with_options
+from builder.cli.group import bundled, cli, workplace
+from builder.cli.options import AS_JSON, BUNDLE, LOCKED, OFFLINE, OUTPUT, PLATFORM, PROFILE, with_options
 
 
 @cli.command("list")
@@ -125,7 +125,7 @@ def outdated(
 
 @cli.command()
 @click.argument("image")
-@with_options(PROFILE, PLATFORM, LOCKED, OFFLINE)
+@with_options(PROFILE, PLATFORM, LOCKED, OFFLINE, BUNDLE)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the definition."
 )
@@ -137,6 +137,7 @@ def render(
     platform: str | None,
     locked: bool,
     offline: bool,
+    bundle: Path | None,
     output: Path,
 ) -> None:
     """Write the definition: Dockerfile, layers and run contract, a complete build context."""
@@ -144,13 +145,14 @@ def render(
     from builder.workplace import plan as make_plan
 
     place = workplace(context, offline=offline, locked=locked)
+    place = bundled(context, place, bundle, image, profile, platform)
     write(place, make_plan(place, image, profile), platform, output)
     say(str(output))
 
 
 @cli.command()
 @click.argument("image")
-@with_options(PROFILE, OUTPUT, PLATFORM, LOCKED, OFFLINE)
+@with_options(PROFILE, OUTPUT, PLATFORM, LOCKED, OFFLINE, BUNDLE)
 @click.option(
     "--engine",
     type=click.Choice(["auto", "docker", "none"]),
@@ -169,5 +171,45 @@ def build(context: click.Context, /, image: str, profile: str, as_json: bool, **
     from builder.workplace import plan as make_plan
 
     place = workplace(context, offline=options.pop("offline"), locked=options.pop("locked"))
+    place = bundled(context, place, options.pop("bundle"), image, profile, options["platform"])
     built = run(place, make_plan(place, image, profile), Options(**options))
     present(built.report, "json" if as_json else "text", built.folder)
+
+
+@cli.command()
+@click.argument("images", nargs=-1, required=True)
+@with_options(PROFILE, LOCKED, OFFLINE)
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="OS/ARCH",
+    help="May be given several times; default: this machine's.",
+)
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), required=True)
+@AS_JSON
+@click.pass_context
+def bundle(
+    context: click.Context,
+    images: tuple[str, ...],
+    profile: str,
+    locked: bool,
+    offline: bool,
+    platforms: tuple[str, ...],
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Write all that IMAGES are built from into one file, for where there is no network.
+
+    Packages, wheels, what live tests bring along, the archive's signed indexes and keys, locks, image.yaml
+    with its files, profiles. `temper build IMAGE --bundle FILE` builds from it: the same digest. What several
+    images share is in it once. The same inputs give the same bytes.
+    """
+    from builder.bundling import as_data, as_text
+    from builder.bundling import bundle as run
+    from builder.workplace import plan as make_plan
+
+    place = workplace(context, offline=offline, locked=locked)
+    plans = [make_plan(place, name, profile) for name in dict.fromkeys(images)]
+    done = run(place, plans, platforms, output)
+    answer(as_data(done) if as_json else done, as_text, as_json)  # type: ignore[arg-type]

@@ -25,6 +25,13 @@ PLATFORM = click.option(
 OFFLINE = click.option("--offline", is_flag=True, help="Use only what the store holds; never the network.")
 LOCKED = click.option("--locked", is_flag=True, help="Refuse to make a new lock (for CI).")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+BUNDLE = click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Take image, profile, lock and every file from what `temper bundle` wrote; never the network.",
+)
 FORMAT = click.option(
     "--format",
     "form",

@@ -1,32 +1,17 @@
 """Packages: every package of a suite, found by name without parsing the 50 MB that nobody asks for."""
 
-import gzip
-import lzma
 import re
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 
-from builder.errors import ArchiveError, NetworkError, TrustError
+from builder.errors import ArchiveError
 from builder.model.lock import LockedPackage
-from builder.packages.bases import Base
-from builder.packages.download import Download, fetch
-from builder.packages.mirrors import find_mirror
 from builder.packages.relations import Clause, Relation, parse_relations, source_package, version_key
-from builder.packages.release import Listed, Release
-from builder.packages.store import Store
-from builder.progress import Progress
 
-_FORMATS = (".xz", ".gz", "")
-"""Compressions of Packages, the smallest first."""
 _PRIORITIES = {"required": 0, "important": 1, "standard": 2, "optional": 3, "extra": 4}
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,90 +223,3 @@ class Universe:
 
 def _newest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(sorted(candidates, key=lambda one: version_key(one.version), reverse=True))
-
-
-def load_universes(
-    store: Store, base: Base, releases: Iterable[Release], architectures: Iterable[str], progress: Progress
-) -> Iterator[Universe]:
-    """Fetches every index that is not in the store, then loads one architecture after the other.
-
-    One at a time, since each holds some 60 MB. Raises `NetworkError`, `TrustError` or `ArchiveError`.
-    """
-    releases, architectures = tuple(releases), tuple(architectures)
-    wanted = [
-        (release, f"{base.component}/binary-{architecture}/Packages")
-        for release in releases
-        for architecture in architectures
-    ]
-    fetch_indexes(store, wanted, progress)
-    for architecture in architectures:
-        path = f"{base.component}/binary-{architecture}/Packages"
-        yield Universe(
-            f"{base.name} for {architecture}",
-            (Index(_read(store, release, path), release.suite.archive, architecture) for release in releases),
-        )
-
-
-def fetch_indexes(store: Store, wanted: Iterable[tuple[Release, str]], progress: Progress) -> None:
-    """Brings the uncompressed files into the store, each checked against the signed hashes."""
-    missing = [(release, path) for release, path in wanted if not store.has(_listed(release, path).sha256)]
-    if not missing:
-        return
-    sources = [_source(release, path) for release, path in missing]
-    progress.stage("fetching package indexes")
-    fetch(store, [download for download, _ in sources], progress)
-    with ThreadPoolExecutor(2) as pool:  # xz takes a second for each large one, outside of Python's lock
-        done = [
-            pool.submit(
-                _decompress,
-                store,
-                store.blob(download.sha256),
-                suffix,
-                _listed(release, path),
-                download.name,
-            )
-            for (release, path), (download, suffix) in zip(missing, sources, strict=True)
-            if suffix
-        ]
-        for future in done:
-            future.result()
-
-
-def _listed(release: Release, path: str) -> Listed:
-    if path not in release.files:
-        raise NetworkError(
-            f"{release.suite.label}: lists no {path}; "
-            "leave this platform out of image.yaml or use another base"
-        )
-    return release.files[path]
-
-
-def _source(release: Release, path: str) -> tuple[Download, str]:
-    """What to fetch, and how it is compressed. By hash, so that an archive that moves on can't tear it."""
-    suffix = next(suffix for suffix in _FORMATS if path + suffix in release.files)
-    listed, suite = release.files[path + suffix], release.suite
-    folder = f"{find_mirror(suite.archive)}/dists/{suite.name}"
-    where = f"{path.rpartition('/')[0]}/by-hash/SHA256/{listed.sha256}" if release.by_hash else path + suffix
-    name = f"{suite.archive}: dists/{suite.name}/{path}{suffix}"
-    return Download(url=f"{folder}/{where}", sha256=listed.sha256, size=listed.size, name=name), suffix
-
-
-def _decompress(store: Store, source: Path, suffix: str, listed: Listed, name: str) -> None:
-    """Never unpacks more than the signed size, so a small bomb can't fill the disk."""
-    opener = lzma.open if suffix == ".xz" else gzip.open
-    try:
-        with closing(opener(source, "rb")) as compressed, store.writer() as writer:
-            while (left := listed.size + 1 - writer.size) > 0 and (
-                data := compressed.read(min(_CHUNK, left))
-            ):
-                writer.write(data)
-            if writer.sha256 != listed.sha256:
-                raise TrustError(
-                    f"{name}: unpacks to something else than the signed index says; use another mirror"
-                )
-    except (lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise ArchiveError(f"{name}: is damaged ({error}); use another mirror") from None
-
-
-def _read(store: Store, release: Release, path: str) -> bytes:
-    return store.blob(release.files[path].sha256).read_bytes()

@@ -8,7 +8,8 @@ from builder.model.lock import Lock, LockedPackage, LockedPlatform, LockedWheel,
 from builder.model.plan import PackageRequest, Plan
 from builder.packages.bases import ARCHITECTURES, find_base
 from builder.packages.held import load_held
-from builder.packages.index import Universe, load_universes
+from builder.packages.index import Universe
+from builder.packages.index_files import load_universes
 from builder.packages.keeping import Standing, resolve_keeping, standing
 from builder.packages.lock import inputs_digest
 from builder.packages.release import Release, fetch_release

@@ -69,19 +69,24 @@ def fetch_release(store: Store, suite: Suite, *, now: int, not_before: int = 0) 
     `TrustError`, `NetworkError`, or `InputError` where no mirror is configured.
     """
     data = _fetch(suite)
-    text, signers = verify_inrelease(data, _keyring(suite), name=suite.label)
-    release = parse_release(text, suite, sha256=hashlib.sha256(data).hexdigest(), signed_by=signers)
-    _check_name(release)
+    release = signed_release(data, suite)
     _check_dates(release, now)
     _check_replay(release, not_before, "the lock was made from")
-    store.put(data)  # a mirror has only the newest; a bundle takes along the one that a lock was made from
     with store.lock(f"release-{_key(suite)}"):
         seen = _seen(store, suite)
         _check_replay(release, seen, "this machine has already seen")
         if release.date > seen:
             store.write_record(_SEEN, _key(suite), json.dumps({"date": release.date}).encode())
-        kept = {"sha256": store.put(data), "fetched": now}
-        store.write_record(_KEPT, _key(suite), json.dumps(kept).encode())
+        store.put(data)  # a mirror has only the newest, and a bundle takes the one that a lock was made from
+        keep_release(store, release, now)
+    return release
+
+
+def signed_release(data: bytes, suite: Suite) -> Release:
+    """An index whose signature is good and that is of this suite, of whatever date. Raises `TrustError`."""
+    text, signers = verify_inrelease(data, keyring_of(suite), name=suite.label)
+    release = parse_release(text, suite, sha256=hashlib.sha256(data).hexdigest(), signed_by=signers)
+    _check_name(release)
     return release
 
 
@@ -94,6 +99,12 @@ class Kept:
     """Seconds since the epoch."""
 
 
+def keep_release(store: Store, release: Release, fetched: int) -> None:
+    """Of a verified index whose file lies in the store."""
+    kept = {"sha256": release.sha256, "fetched": fetched}
+    store.write_record(_KEPT, _key(release.suite), json.dumps(kept).encode())
+
+
 def kept_release(store: Store, suite: Suite) -> Kept | None:
     """`None` where none is there any more. Whether it is too old is the caller's to say: a build from a lock
     asks otherwise than a scan. Raises `TrustError` where the keys that are trusted now don't vouch for it.
@@ -103,10 +114,7 @@ def kept_release(store: Store, suite: Suite) -> Kept | None:
     if not said or not store.has(said["sha256"]):
         return None
     data = store.blob(said["sha256"]).read_bytes()
-    text, signers = verify_inrelease(data, _keyring(suite), name=suite.label)
-    release = parse_release(text, suite, sha256=said["sha256"], signed_by=signers)
-    _check_name(release)
-    return Kept(release=release, fetched=said["fetched"])
+    return Kept(release=signed_release(data, suite), fetched=said["fetched"])
 
 
 def _fetch(suite: Suite) -> bytes:
@@ -117,7 +125,7 @@ def _fetch(suite: Suite) -> bytes:
         raise NetworkError(f"{suite.label}: {str(error).removeprefix('InRelease: ')}{hint}") from None
 
 
-def _keyring(suite: Suite) -> tuple[Path, ...]:
+def keyring_of(suite: Suite) -> tuple[Path, ...]:
     own = find_keyring(suite.archive)
     return tuple(KEYS / name for name in suite.keys) if own is None else (own,)
 

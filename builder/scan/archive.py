@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from builder.errors import NetworkError, TrustError
-from builder.packages.bases import Base, Suite
-from builder.packages.index import Index, fetch_indexes
+from builder.packages.bases import SECURITY, Base, Suite
+from builder.packages.index import Index
+from builder.packages.index_files import fetch_indexes
 from builder.packages.release import Release, fetch_release, kept_release
 from builder.packages.store import Store
 from builder.progress import Progress
 
-SECURITY = "debian-security"
 FRESH = 3600
 """Seconds for which an index is not asked for again: the archive writes a new one a few times a day."""
 UNSTATED = 14 * 24 * 3600

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from builder.packages.deb import RECORD
-from tests.integration.cli.desk import PATIENCE, RESULT, Desk, Running
+from tests.integration.cli.desk import APP, BASE, LIB, NOW, PATIENCE, RESULT, Desk, Running, newer
 
 Moment = Callable[[Desk], Iterator[Running]]
 
@@ -122,7 +122,8 @@ def test_what_a_kill_in_the_middle_of_renaming_left_is_swept(used: Desk, digest:
     (result / ".report.json.partial").write_text("{")
     (used.work / "images/app/.image.lock.json.partial").write_text("{")
     the_next_run_works(used, digest)
-    assert used.run("lock", "app").code == 0
+    used.published([BASE, newer(LIB, "2.1"), APP], date=NOW + 60)
+    assert used.run("lock", "app", "--upgrade").code == 0
     assert used.half_made() == []
 
 

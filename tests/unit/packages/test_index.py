@@ -8,7 +8,8 @@ import pytest
 
 from builder.errors import ArchiveError, TrustError
 from builder.packages.bases import BASES, Suite, find_base
-from builder.packages.index import Index, _decompress
+from builder.packages.index import Index
+from builder.packages.index_files import decompress
 from builder.packages.release import Listed, Release, parse_release
 from builder.packages.store import Store
 
@@ -145,7 +146,7 @@ def unpack(tmp_path: Path, packed: bytes, suffix: str, expected: bytes, size: in
     store = Store(tmp_path / "store")
     (tmp_path / "Packages").write_bytes(packed)
     listed = Listed(size=size, sha256=hashlib.sha256(expected).hexdigest())
-    _decompress(store, tmp_path / "Packages", suffix, listed, "Packages.xz")
+    decompress(store, tmp_path / "Packages", suffix, listed, "Packages.xz")
     return store
 
 
