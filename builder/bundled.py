@@ -16,7 +16,7 @@ from builder.model.bundle import BUILT_IN, HERE, BundledImage, DescribedEntry
 from builder.model.lock import Lock
 from builder.packages.bases import ARCHITECTURES, find_base
 from builder.packages.lock import read_lock
-from builder.packages.release import Release, signed_release
+from builder.packages.release import Release, keep_release, kept_release, signed_release
 from builder.packages.vouching import indexes_of, unvouched
 from builder.workplace import Workplace, host_platform
 from builder.workplace import plan as make_plan
@@ -124,6 +124,10 @@ def check_signatures(
     base = find_base(lock.base)
     place.progress.stage("checking package indexes")
     releases = signed_releases(place, bundle, entry, lock)
+    for release in releases:
+        known = kept_release(place.store, release.suite)
+        if known is None or known.release.date < release.date:  # a scan without network goes by it
+            keep_release(place.store, release, release.date)
     for platform in platforms:
         section = lock.platforms[platform]
         with naming(bundle):

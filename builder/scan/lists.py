@@ -4,12 +4,12 @@ import hashlib
 import json
 
 from builder.errors import ArchiveError
-from builder.packages.bases import Base
+from builder.packages.bases import SECURITY, Base
 from builder.packages.deb_texts import read_texts
 from builder.packages.download import fetch
 from builder.packages.index import Candidate
 from builder.packages.relations import version_key
-from builder.scan.archive import SECURITY, Asking, packages_of, release_of
+from builder.scan.archive import Asking, packages_of, release_of
 from builder.scan.installed import RELEASES
 from builder.scan.support import PACKAGE, Listed, as_data, file_names, of_data, parse_lists
 from builder.scan.updates import download_of
