@@ -20,11 +20,9 @@ from builder.packages.store import Store
 from builder.pipeline import alone_in, output_folder, write_whole
 from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
-from builder.registry.push import Artifact, Document, Pushed, Sent, push
+from builder.registry.push import Artifact, Document, Pushed, Seal, Sent, push
 from builder.registry.upload import Blob
 from builder.signing import cosign
-from builder.signing.keys import SigningKey
-from builder.signing.sealing import Sealing
 from builder.stages import LAYOUT, PROVENANCE, PUBLISHED, REPORT, SBOM
 from builder.workplace import Workplace
 
@@ -37,6 +35,7 @@ PREDICATES = {
 """Files of a build's folder -> types of in-toto predicates."""
 LARGEST_STATEMENT = 32 << 20
 """Bytes of a file that is put into a statement. What is larger is attached all the same."""
+UNSIGNED = "no; name a key by --key"
 REPORT_TYPE = "application/vnd.temper.report.v1+json"
 BILLS = {
     PROVENANCE: cosign.STATEMENT_TYPE,
@@ -54,6 +53,8 @@ class Published:
     platforms: tuple[str, ...]
     sent: Sent
     signed: bool
+    identity: str | None = None
+    """Who has signed, where it is no key."""
 
 
 def publish(
@@ -61,9 +62,9 @@ def publish(
     plan: Plan,
     reference: Reference,
     platforms: tuple[str, ...],
-    key: SigningKey | None = None,
+    seal: Seal | None = None,
 ) -> Published:
-    """All platforms that were built, unless some are named; signed, where a key is given.
+    """All platforms that were built, unless some are named; signed, where there is what signs.
 
     Raises `InputError` for an image that wasn't built or fails its profile, and what `push` does.
     """
@@ -74,13 +75,17 @@ def publish(
         refuse_mixed(folders)
         images = [pushed(place.store, folder, platform, reference) for platform, folder in folders.items()]
         place.progress.stage(f"publishing to {reference}")
-        seal = Sealing(key) if key is not None else None
         credentials = find_credentials(reference.host)
         top, sent = push(images, reference, credentials, place.progress, seal)
         for folder, image in zip(folders.values(), images, strict=True):
             remember(folder, image.manifest.digest, reference, signed=seal is not None)
     return Published(
-        reference=reference, digest=top.digest, platforms=tuple(folders), sent=sent, signed=key is not None
+        reference=reference,
+        digest=top.digest,
+        platforms=tuple(folders),
+        sent=sent,
+        signed=seal is not None,
+        identity=seal.identity if seal is not None else None,
     )
 
 
@@ -221,6 +226,7 @@ def as_data(published: Published) -> dict[str, Any]:
         "there": sent.there,
         "referrers": sent.referrers,
         "signed": published.signed,
+        "identity": published.identity,
     }
 
 
@@ -228,6 +234,7 @@ def as_text(published: Published) -> str:
     from builder.console import amount  # noqa: PLC0415 - a terminal's affair
 
     sent = published.sent
+    by = f"by {published.identity}" if published.identity else "yes" if published.signed else UNSIGNED
     rest = f"; {sent.there} were there" if sent.there else ""
     return (
         f"published {published.reference}\n"
@@ -235,5 +242,5 @@ def as_text(published: Published) -> str:
         f"platforms {', '.join(published.platforms)}\n"
         f"sent      {sent.blobs} of {sent.blobs + sent.there} blobs, {amount(sent.size)}{rest}\n"
         f"referrers {len(sent.referrers)}\n"
-        f"signed    {'yes' if published.signed else 'no; name a key by --key'}"
+        f"signed    {by}"
     )

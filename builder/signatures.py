@@ -1,10 +1,10 @@
-"""`temper verify-signature`: whether a published image is signed by a key, and what that attests."""
+"""`temper verify-signature`: whether an image is signed by a key or an identity, and what that attests."""
 
 import asyncio
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from builder.errors import InputError
@@ -15,9 +15,8 @@ from builder.registry.client import Registry
 from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
 from builder.registry.push import reaching
-from builder.signing import cosign
-from builder.signing.keys import VerifyingKey
-from builder.signing.sealing import meaning
+from builder.signing import bundles, cosign
+from builder.signing.verifying import DistrustError, Verifier
 
 KINDS = (INDEX, MANIFEST)
 
@@ -31,14 +30,17 @@ class Row:
     digest: str
     signed: bool
     others: int
-    """Signatures that this key has not made, or that are not of this image."""
+    """Signatures that are not theirs, or not of this image."""
     attested: tuple[str, ...]
-    """Predicate types of the statements that this key has signed."""
+    """Predicate types of the statements that are signed."""
+    refused: tuple[str, ...]
+    """Why bundles count for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     reference: Reference
+    who: str
     rows: tuple[Row, ...]
 
     @property
@@ -46,19 +48,19 @@ class Verified:
         return all(row.signed for row in self.rows)
 
 
-def verify(reference: Reference, key: Path) -> Verified:
-    """Raises `InputError` for a key or name that is wrong, `NetworkError`, `ArchiveError`."""
-    return asyncio.run(_verify(reference, VerifyingKey.read(key)))
+def verify(reference: Reference, verifier: Verifier) -> Verified:
+    """Raises `InputError` for a name that is wrong, `NetworkError`, `ArchiveError`."""
+    return asyncio.run(_verify(reference, verifier))
 
 
-async def _verify(reference: Reference, key: VerifyingKey) -> Verified:
+async def _verify(reference: Reference, verifier: Verifier) -> Verified:
     credentials = find_credentials(reference.host)
     async with reaching(reference, credentials, f"verifying '{reference}'") as registry:
         data = await registry.manifest(reference.tag, KINDS)
         if data is None:
             raise InputError(f"'{reference}': the registry has no such tag")
-        rows = [await _row(registry, name, digest, key) for name, digest in _named(data, reference)]
-    return Verified(reference=reference, rows=tuple(rows))
+        rows = [await _row(registry, name, digest, verifier) for name, digest in _named(data, reference)]
+    return Verified(reference=reference, who=verifier.who, rows=tuple(rows))
 
 
 def _named(data: bytes, reference: Reference) -> list[tuple[str, str]]:
@@ -70,19 +72,45 @@ def _named(data: bytes, reference: Reference) -> list[tuple[str, str]]:
     return [("index", digest), *((str(one.platform or "image"), one.digest) for one in index.manifests)]
 
 
-async def _row(registry: Registry, what: str, digest: str, key: VerifyingKey) -> Row:
+async def _row(registry: Registry, what: str, digest: str, verifier: Verifier) -> Row:
+    """Signatures lie under tags and in bundles; either is enough."""
     signatures = await attached(registry, cosign.tag(digest, cosign.SIGNATURES), cosign.PAYLOAD)
-    good = [one for one in signatures if cosign.signed_digest(meaning(one, key) or b"") == digest]
+    good = [one for one in signatures if cosign.signed_digest(verifier.said(one) or b"") == digest]
     envelopes = await attached(registry, cosign.tag(digest, cosign.ATTESTATIONS), cosign.ENVELOPE)
-    found = [json.loads(text) for one in envelopes if (text := meaning(one, key)) is not None]
-    kinds = {str(one.get("predicateType")) for one in found if digest in cosign.subject_digests(one)}
+    stated = [text for one in envelopes if (text := verifier.said(one)) is not None]
+    opened, refused = _opened(await bundles.there(registry, digest), digest, verifier)
+    kinds = _kinds([*stated, *opened], digest)
+    strange = sum(kind in ("", bundles.SIGNED) for kind, _ in refused)
     return Row(
         what=what,
         digest=digest,
-        signed=bool(good),
-        others=len(signatures) - len(good),
-        attested=tuple(sorted(kinds)),
+        signed=bool(good) or bundles.SIGNED in _kinds(opened, digest),
+        others=len(signatures) - len(good) + strange,
+        attested=tuple(sorted(kinds - {bundles.SIGNED})),
+        refused=tuple(sorted({reason for _, reason in refused})),
     )
+
+
+def _opened(
+    found: Iterable[bytes], digest: str, verifier: Verifier
+) -> tuple[list[bytes], list[tuple[str, str]]]:
+    """The statements that are theirs, and of the other bundles what they claim and why they don't count."""
+    good, refused = [], []
+    for bundle in found:
+        try:
+            statement = verifier.opened(bundle)
+            if not _kinds([statement], digest):
+                raise DistrustError("is of another image")
+            good.append(statement)
+        except DistrustError as problem:
+            refused.append((bundles.claimed(bundle), str(problem)))
+    return good, refused
+
+
+def _kinds(statements: Iterable[bytes], digest: str) -> set[str]:
+    """The predicate types of those that are about an image."""
+    found = map(json.loads, statements)
+    return {str(one.get("predicateType")) for one in found if digest in cosign.subject_digests(one)}
 
 
 def as_data(verified: Verified) -> dict[str, Any]:
@@ -93,6 +121,7 @@ def as_data(verified: Verified) -> dict[str, Any]:
             "signed": row.signed,
             "other-signatures": row.others,
             "attested": list(row.attested),
+            "refused": list(row.refused),
         }
         for row in verified.rows
     ]
@@ -102,8 +131,9 @@ def as_data(verified: Verified) -> dict[str, Any]:
 def as_text(verified: Verified) -> str:
     lines = [str(verified.reference)]
     for row in verified.rows:
-        said = "signed" if row.signed else "NOT SIGNED by this key"
+        said = "signed" if row.signed else f"NOT SIGNED by {verified.who}"
         others = f"; signatures by others: {row.others}" if row.others else ""
         lines.append(f"  {row.what:<12} {row.digest}  {said}{others}")
         lines += [f"  {'':<12} attested: {kind}" for kind in row.attested]
+        lines += [f"  {'':<12} refused: {reason}" for reason in row.refused if not row.signed]
     return "\n".join(lines)

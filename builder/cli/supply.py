@@ -12,7 +12,7 @@ from builder.cli.group import cli, workplace
 from builder.cli.options import AS_JSON, PLATFORM, PROFILE, with_options
 
 if TYPE_CHECKING:
-    from builder.signing.keys import SigningKey
+    from builder.registry.push import Seal
 
 PASSPHRASE = "TEMPER_PASSPHRASE"  # noqa: S105 - a variable's name
 FILE = click.Path(path_type=Path)
@@ -32,6 +32,9 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--key", type=FILE, help=f"Sign with this private key; its passphrase is asked for, or {PASSPHRASE}."
 )
+@click.option(
+    "--bundles", is_flag=True, help="Sign in the form of Sigstore bundles too, whatever the image has."
+)
 @AS_JSON
 @click.pass_context
 def publish(
@@ -48,15 +51,22 @@ def publish(
     from builder.workplace import plan as make_plan
 
     place, name = workplace(context), parse(reference)
-    key = signing_key(options["key"]) if options["key"] is not None else None
-    done = run(place, make_plan(place, image, profile), name, options["platforms"], key)
+    seal = key_seal(options["key"], bundled=options["bundles"])
+    done = run(place, make_plan(place, image, profile), name, options["platforms"], seal)
     answer(as_data(done) if as_json else done, as_text, as_json)  # type: ignore[arg-type]
 
 
-def signing_key(path: Path) -> "SigningKey":
+def key_seal(path: Path | None, *, bundled: bool) -> "Seal | None":
+    """`None` where nothing is to be signed."""
+    from builder.errors import InputError
     from builder.signing.keys import SigningKey
+    from builder.signing.sealing import Sealing
 
-    return SigningKey(path, passphrase(confirm=False))
+    if path is not None:
+        return Sealing(SigningKey(path, passphrase(confirm=False)), bundled=bundled)
+    if bundled:
+        raise InputError("--bundles: says how to sign; name a key by --key")
+    return None
 
 
 def passphrase(*, confirm: bool) -> str:
@@ -90,8 +100,10 @@ def verify_signature(reference: str, key: Path, as_json: bool) -> None:
     """
     from builder.registry.name import parse
     from builder.signatures import as_data, as_text, verify
+    from builder.signing.keys import VerifyingKey
+    from builder.signing.verifying import ByKey
 
-    found = verify(parse(reference), key)
+    found = verify(parse(reference), ByKey(VerifyingKey.read(key)))
     answer(as_data(found) if as_json else found, as_text, as_json)  # type: ignore[arg-type]
     if not found.signed:
         sys.exit(1)

@@ -83,10 +83,22 @@ class Sent:
     """Digests of the artifacts' manifests."""
 
 
-class Seal(Protocol):
-    """What signs: `signing.sealing.Sealing`."""
+Subjects = Sequence[tuple[Document, tuple[bytes, ...]]]
+"""Manifests to sign, and what is stated of each."""
 
-    async def seal(self, pushing: "Pushing", subject: Document, statements: tuple[bytes, ...]) -> None: ...
+
+class Seal(Protocol):
+    """What signs: `signing.sealing.Sealing`, `signing.keyless.Keyless`."""
+
+    @property
+    def identity(self) -> str | None:
+        """Who has signed, where it is no key."""
+
+    async def prepare(self, registry: Registry, subjects: Subjects) -> None:
+        """Whatever can fail before a byte is sent."""
+
+    async def seal(self, pushing: "Pushing", subject: Document) -> None:
+        """Signatures beside an image that is there."""
 
 
 def push(
@@ -138,18 +150,21 @@ class Pushing:
         self._slots = asyncio.Semaphore(WORKERS)
 
     async def all_of(self, images: Sequence[Pushed]) -> tuple[Document, Sent]:
+        top = images[0].manifest if len(images) == 1 else index_of(images)
+        subjects = [(image.manifest, image.statements) for image in images]
+        if len(images) > 1:
+            subjects.append((top, ()))
+        if self._seal is not None:
+            await self._seal.prepare(self.registry, subjects)
         await self._blobs(images)
         await together(self.manifest(image.manifest, image.manifest.digest) for image in images)
-        top = images[0].manifest if len(images) == 1 else index_of(images)
         if len(images) > 1:
             await self.manifest(top, top.digest)
         for image in images:
             await self._artifacts(image)
         if self._seal is not None:
-            for image in images:
-                await self._seal.seal(self, image.manifest, image.statements)
-            if len(images) > 1:
-                await self._seal.seal(self, top, ())
+            for subject, _ in subjects:
+                await self._seal.seal(self, subject)
         await self.manifest(top, self.registry.reference.tag)
         return top, self._sent
 
@@ -212,6 +227,8 @@ class Pushing:
             there = json.loads(data)["manifests"] or []
         others = [one for one in there if one["digest"] != document.digest]
         entry = {**document.descriptor, "artifactType": kind}
+        if told := json.loads(document.data).get("annotations"):
+            entry["annotations"] = told
         listed = sorted([*others, entry], key=lambda one: str(one["digest"]))
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
         await self.manifest(Document(media_type=INDEX, data=compact(index)), tag)

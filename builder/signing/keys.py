@@ -1,5 +1,7 @@
 """Key pairs: ECDSA on P-256, the private one in encrypted PKCS #8 PEM. All cryptography is the libraries'."""
 
+import base64
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +95,13 @@ class VerifyingKey:
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise InputError(f"'{path}': is no ECDSA key on P-256")
         return VerifyingKey(SSlibKey.from_crypto(key))
+
+    @property
+    def hint(self) -> str:
+        """How cosign names a key in a bundle: base64 of the SHA-256 over its DER form. It proves nothing."""
+        public = load_pem_public_key(self.key.keyval["public"].encode())
+        der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(hashlib.sha256(der).digest()).decode()
 
     def has_signed(self, data: bytes, signature: bytes) -> bool:
         try:

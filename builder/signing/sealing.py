@@ -6,8 +6,9 @@ import json
 
 from builder.errors import ArchiveError
 from builder.registry.attach import Attached, attached, manifest_of
-from builder.registry.push import Document, Pushing
-from builder.signing import cosign
+from builder.registry.client import Registry
+from builder.registry.push import Document, Pushing, Subjects
+from builder.signing import bundles, cosign
 from builder.signing.keys import SigningKey, VerifyingKey
 
 KINDS = {
@@ -18,17 +19,41 @@ KINDS = {
 
 
 class Sealing:
-    def __init__(self, key: SigningKey) -> None:
-        self._key = key
+    """By a key pair. Under tags, since every cosign reads these without a network; but from 2.6 on none does
+    where an image has bundles, whoever made them: then the signature is also made as a bundle."""
 
-    async def seal(self, pushing: Pushing, subject: Document, statements: tuple[bytes, ...]) -> None:
+    identity = None
+
+    def __init__(self, key: SigningKey, *, bundled: bool = False) -> None:
+        """With `bundled` as a bundle too, whatever is there."""
+        self._key, self._bundled = key, bundled
+        self._statements: dict[str, tuple[bytes, ...]] = {}
+
+    async def prepare(self, registry: Registry, subjects: Subjects) -> None:  # noqa: ARG002 - nothing is asked
+        self._statements = {subject.digest: statements for subject, statements in subjects}
+
+    async def seal(self, pushing: Pushing, subject: Document) -> None:
+        statements = self._statements[subject.digest]
         reference = pushing.registry.reference
-        payload = cosign.payload(f"{reference.host}/{reference.repository}", subject.digest)
+        name = f"{reference.host}/{reference.repository}"
+        payload = cosign.payload(name, subject.digest)
         await self._add(pushing, subject, cosign.SIGNATURES, [self._signed(payload)])
         if statements:
             await self._add(
                 pushing, subject, cosign.ATTESTATIONS, [self._attested(one) for one in statements]
             )
+        await self._bundle(pushing, subject, (bundles.signed_statement(name, subject.digest), *statements))
+
+    async def _bundle(self, pushing: Pushing, subject: Document, statements: tuple[bytes, ...]) -> None:
+        key = self._key.public
+        there = await bundles.there(pushing.registry, subject.digest)
+        if not there and not self._bundled:
+            return
+        said = {bundled(one, key) for one in there}
+        for statement in statements:
+            if statement not in said:
+                bundle = bundles.of_key(cosign.enveloped(statement, self._key), key)
+                await bundles.attach(pushing, subject, bundles.Bundled(statement=statement, bundle=bundle))
 
     def _signed(self, payload: bytes) -> Attached:
         signature = base64.b64encode(self._key.sign(payload)).decode()
@@ -73,3 +98,11 @@ def meaning(one: Attached, key: VerifyingKey) -> bytes | None:
     except binascii.Error:
         return None
     return one.data if key.has_signed(one.data, signature) else None
+
+
+def bundled(bundle: bytes, key: VerifyingKey) -> bytes | None:
+    """The statement of a bundle, where the key has signed it."""
+    try:
+        return cosign.opened(bundles.envelope_of(bundle), key)
+    except ArchiveError:
+        return None

@@ -1,6 +1,7 @@
 """The distribution's own registry on loopback, and a front before it that has moods."""
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -70,6 +71,14 @@ class Registry:
         answer = self.client.get(f"/v2/{repository}/blobs/{digest}")
         assert answer.status_code == 200, answer.text
         return answer.content
+
+    def send(self, repository: str, data: bytes) -> dict[str, Any]:
+        """A blob; how it is named in a manifest."""
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        place = self.client.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+        sent = self.client.put(httpx.URL(place).copy_merge_params({"digest": digest}), content=data)
+        assert sent.status_code == 201, sent.text
+        return {"digest": digest, "size": len(data)}
 
     def tags(self, repository: str) -> list[str]:
         """Without those that stand in for the referrers API."""

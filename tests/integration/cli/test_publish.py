@@ -107,6 +107,7 @@ def test_what_is_there_is_not_sent_again(used: Desk, front: Front, digest: str) 
         "there": first["sent"]["blobs"],
         "referrers": first["referrers"],
         "signed": False,
+        "identity": None,
     }
     assert (front.count("POST"), front.count("PATCH")) == (0, 0)
     assert "sent" not in ran.err
