@@ -35,7 +35,7 @@ PREDICATES = {
 """Files of a build's folder -> types of in-toto predicates."""
 LARGEST_STATEMENT = 32 << 20
 """Bytes of a file that is put into a statement. What is larger is attached all the same."""
-UNSIGNED = "no; name a key by --key"
+UNSIGNED = "no; name a key by --key, or sign as who you are by --keyless"
 REPORT_TYPE = "application/vnd.temper.report.v1+json"
 BILLS = {
     PROVENANCE: cosign.STATEMENT_TYPE,

@@ -16,7 +16,10 @@ from builder.errors import InputError
 ARCHIVES = ("debian", "debian-security")
 APT = Path("/etc/apt")
 TEMPLATES = Path("/usr/share/python-apt/templates")
-_SECTIONS = ("mirrors", "keyrings")
+SIGSTORE = ("trusted-root", "signing-config")
+"""Files of a Sigstore that isn't the public one."""
+_SECTIONS = {"mirrors": ARCHIVES, "keyrings": ARCHIVES, "sigstore": SIGSTORE}
+"""What the user's configuration may hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,15 @@ def find_keyring(archive: str, *, env: Mapping[str, str] | None = None) -> Path 
     return Path(value)
 
 
+def find_sigstore(name: str, *, env: Mapping[str, str] | None = None) -> Path | None:
+    """One of the files of a Sigstore of one's own; None where the public one is meant."""
+    env = os.environ if env is None else env
+    value = env.get(f"TEMPER_{name.upper().replace('-', '_')}") or _setting(
+        config_path(env), "sigstore", name
+    )
+    return Path(value).expanduser() if value else None
+
+
 def config_path(env: Mapping[str, str]) -> Path:
     root = env.get("XDG_CONFIG_HOME") or Path(env.get("HOME") or "~").expanduser() / ".config"
     return Path(root) / "temper" / "config.yaml"
@@ -92,17 +104,17 @@ def _checked(url: str, said_by: str) -> str:
     return url.rstrip("/")
 
 
-def _setting(path: Path, section: str, archive: str) -> str | None:
-    config = _config(path)
+def _setting(path: Path, section: str, name: str) -> str | None:
+    config, known = _config(path), _SECTIONS[section]
     values = config.get(section) or {}
-    problems = [_unknown(path, key, _SECTIONS) for key in config if key not in _SECTIONS]
+    problems = [_unknown(path, key, tuple(_SECTIONS)) for key in config if key not in _SECTIONS]
     if not isinstance(values, dict):
-        problems.append(f"{path}: {section}: not a mapping; write archives and values below it")
+        problems.append(f"{path}: {section}: not a mapping; write {', '.join(known)} and values below it")
         raise InputError(problems)
-    problems += [_unknown(path, key, ARCHIVES, f"{section}: ") for key in values if key not in ARCHIVES]
-    value = values.get(archive)
+    problems += [_unknown(path, key, known, f"{section}: ") for key in values if key not in known]
+    value = values.get(name)
     if value is not None and not isinstance(value, str):
-        problems.append(f"{path}: {section}: {archive}: not a string; quote it")
+        problems.append(f"{path}: {section}: {name}: not a string; quote it")
     if problems:
         raise InputError(problems)
     return value

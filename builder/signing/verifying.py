@@ -41,3 +41,9 @@ class ByKey:
         if statement is None:
             raise DistrustError("is signed by another key")
         return statement
+
+
+def plain(error: object) -> str:
+    """What a library says, as a part of a message."""
+    said = " ".join(str(error).split())[:300] or type(error).__name__
+    return said if said[1:2].isupper() else said[:1].lower() + said[1:]

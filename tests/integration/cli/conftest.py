@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.archive import LocalArchive
+from tests.integration.cli.cosign import programs as cosign_programs
 from tests.integration.cli.desk import IMAGE, IMAGE_FILE, PROFILE, PROFILE_FILE, Desk
 from tests.integration.cli.forks import Forks, forking
 from tests.integration.cli.mirror import serving
@@ -83,3 +84,11 @@ def registry(program: Path, tmp_path: Path) -> Iterator[Registry]:
 def front(registry: Registry) -> Iterator[Front]:
     with fronting(registry.host) as running:
         yield running
+
+
+@pytest.fixture(params=cosign_programs() or [""])
+def cosign(request: pytest.FixtureRequest) -> list[str]:
+    """Skips where there is none: it comes from no package."""
+    if not request.param:
+        pytest.skip("no cosign on the PATH")
+    return [request.param]

@@ -59,7 +59,7 @@ def test_the_tag_means_the_image_that_was_built(used: Desk, registry: Registry, 
         "platforms linux/amd64\n"
         f"{ran.out.splitlines()[3]}\n"
         "referrers 4\n"
-        "signed    no; name a key by --key\n"
+        "signed    no; name a key by --key, or sign as who you are by --keyless\n"
     )
     found, manifest = registry.manifest(REPOSITORY, "1.0")
     assert found == digest

@@ -3,15 +3,13 @@
 import base64
 import hashlib
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.cli.cosign import is_old, told
 from tests.integration.cli.desk import RESULT, Desk
 from tests.integration.registry import INDEX, MANIFEST, Front, Registry
 
@@ -308,31 +306,6 @@ def unsigned(name: str, digest: str, others: int, refused: str) -> dict[str, Any
     said = {"other-signatures": others, "refused": [refused]}
     rows = [row(digest, signed=False, attested=[], **said)]
     return {"reference": name, "signed": False, "manifests": rows}
-
-
-def cosigns() -> list[str]:
-    """Every release that is on the PATH: 2 and 3 differ in what they write and look for."""
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    return [found for folder in dict.fromkeys(folders) if (found := shutil.which("cosign", path=folder))]
-
-
-@pytest.fixture(params=cosigns() or [""])
-def cosign(request: pytest.FixtureRequest) -> list[str]:
-    """Skips where there is none: it comes from no package."""
-    if not request.param:
-        pytest.skip("no cosign on the PATH")
-    return [request.param]
-
-
-def is_old(cosign: list[str]) -> bool:
-    """Release 2, which reads bundles only once it has a root of trust, and be it an empty one."""
-    said = subprocess.run([*cosign, "version", "--json"], capture_output=True, text=True, check=True).stdout
-    return bool(json.loads(said)["gitVersion"].startswith("v2."))
-
-
-def told(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "COSIGN_YES": "true", "COSIGN_PASSWORD": "x"}
-    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 OFFLINE = ["--insecure-ignore-tlog=true", "--allow-insecure-registry"]

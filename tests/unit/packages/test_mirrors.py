@@ -138,7 +138,7 @@ def test_a_url_that_is_none_is_not_repeated_since_it_may_hold_a_password(tmp_pat
         ),
         (
             "mirrors: x",
-            "~/temper/config.yaml: mirrors: not a mapping; write archives and values below it",
+            "~/temper/config.yaml: mirrors: not a mapping; write debian, debian-security and values below it",
         ),
         ("[]", "~/temper/config.yaml: not a mapping; write 'mirrors:' and archives below it"),
         (
