@@ -39,11 +39,8 @@ def release_of(asking: Asking, suite: Suite) -> Release:
     Raises `NetworkError` or `TrustError`, and `InputError` where no mirror is configured.
     """
     kept = kept_release(asking.store, suite)
-    if (
-        kept is not None
-        and 0 <= asking.now - kept.fetched < FRESH
-        and not _is_stale(kept.release, asking.now)
-    ):
+    young = kept is not None and 0 <= asking.now - kept.fetched < FRESH
+    if kept is not None and young and not _has_ended(kept.release, asking.now):
         return kept.release
     if not asking.offline:
         return fetch_release(asking.store, suite, now=asking.now)
@@ -52,19 +49,20 @@ def release_of(asking: Asking, suite: Suite) -> Release:
     return kept.release
 
 
-def refuse_stale(release: Release, now: int) -> None:
+def refuse_stale(release: Release, asking: Asking) -> None:
     """What came in since isn't in it, so that `no update pending` would mean nothing."""
-    if _is_stale(release, now):
+    too_old = release.valid_until is None and release.date + UNSTATED < asking.now
+    if too_old or _has_ended(release, asking.now):
         end = "" if release.valid_until is None else f" and was valid until {day(release.valid_until)}"
+        advice = "run once without --offline" if asking.offline else "use a mirror that is up to date"
         raise TrustError(
-            f"{release.suite.label}: the one kept here is of {day(release.date)}{end}, which is too old; "
-            "run once without --offline"
+            f"{release.suite.label}: is of {day(release.date)}{end}, too old to say what is pending; {advice}"
         )
 
 
-def _is_stale(release: Release, now: int) -> bool:
-    end = release.valid_until if release.valid_until is not None else release.date + UNSTATED
-    return end < now
+def _has_ended(release: Release, now: int) -> bool:
+    """The index of a release that is out says no end, and changes every few months."""
+    return release.valid_until is not None and release.valid_until < now
 
 
 def packages_of(asking: Asking, releases: Iterable[Release], base: Base, architecture: str) -> list[Index]:

@@ -60,7 +60,7 @@ def _assessed(
 ) -> ScanRun:
     asking.progress.stage("asking for security updates")
     release = release_of(asking, security_suite(base))
-    refuse_stale(release, asking.now)
+    refuse_stale(release, asking)
     [index] = packages_of(asking, [release], base, architecture)
     waiting = tuple(pending(packages, index))
     said = changelogs(asking, index, (one.update for one in waiting))

@@ -130,6 +130,27 @@ def test_the_second_scan_asks_nobody(archive: LocalArchive, store: Store) -> Non
     assert scan(store, now=NOW + DAY, offline=True) == first
 
 
+def test_an_old_index_without_an_end_is_asked_for_once_an_hour_too(
+    archive: LocalArchive, store: Store
+) -> None:
+    """That of a release that is out is as old as its last point release."""
+    archive.publish([], security=[LIB])
+    archive.publish_suite("debian", "trixie", [SUPPORT], date=DATE - 90 * DAY, valid=None)
+    first = scan(store)
+    shutil.rmtree(archive.root / "debian")
+    assert scan(store, now=NOW + 1) == first
+
+
+def test_a_security_index_without_an_end_is_believed_for_two_weeks(
+    archive: LocalArchive, store: Store
+) -> None:
+    archive.publish([SUPPORT], security=[LIB], valid=None)
+    assert scan(store, now=DATE + 14 * DAY).problem == ""
+    assert scan(store, now=DATE + 14 * DAY + 1).problem == (
+        f"{INRELEASE}: is of 2026-09-21, too old to say what is pending; use a mirror that is up to date"
+    )
+
+
 def test_an_index_is_asked_for_again_after_an_hour(archive: LocalArchive, store: Store) -> None:
     archive.publish([SUPPORT])
     assert scan(store).found == ()
@@ -287,7 +308,7 @@ def test_offline_with_an_index_that_is_too_old(archive: LocalArchive, store: Sto
     scan(store)
     assert scan(store, now=DATE + 7 * DAY, offline=True).problem == ""
     assert scan(store, now=DATE + 7 * DAY + 1, offline=True).problem == (
-        f"{INRELEASE}: the one kept here is of 2026-09-21 and was valid until 2026-09-28, which is too old; "
+        f"{INRELEASE}: is of 2026-09-21 and was valid until 2026-09-28, too old to say what is pending; "
         "run once without --offline"
     )
 
