@@ -11,8 +11,10 @@ from builder.beside import publication, published
 from builder.bills import stated
 from builder.errors import InputError
 from builder.image.config import MANIFEST
+from builder.image.folder import plain_errors
 from builder.image.layout import find_image
 from builder.image.stored import Folder
+from builder.model.package import normal
 from builder.model.plan import Plan
 from builder.model.report import Report
 from builder.model.sbom import CYCLONEDX, FILES, SPDX
@@ -22,15 +24,18 @@ from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
 from builder.registry.push import Artifact, Document, Pushed, Seal, Sent, push
 from builder.registry.upload import Blob
+from builder.scans import issued_of, read_scan
 from builder.signing import cosign
-from builder.stages import LAYOUT, PROVENANCE, PUBLISHED, REPORT, SBOM
-from builder.workplace import Workplace
+from builder.stages import LAYOUT, PROVENANCE, PUBLISHED, REPORT, SBOM, SCAN, VEX
+from builder.supply import openvex, vulns
+from builder.workplace import Workplace, today
 
 SPDX_FILE, CYCLONEDX_FILE = (f"{SBOM}/{FILES[form]}" for form in (SPDX, CYCLONEDX))
 PREDICATES = {
     REPORT: "urn:temper:report:1",
     SPDX_FILE: "https://spdx.dev/Document",
     CYCLONEDX_FILE: "https://cyclonedx.org/bom",
+    VEX: openvex.PREDICATE,
 }
 """Files of a build's folder -> types of in-toto predicates."""
 LARGEST_STATEMENT = 32 << 20
@@ -41,6 +46,8 @@ BILLS = {
     PROVENANCE: cosign.STATEMENT_TYPE,
     SPDX_FILE: "application/spdx+json",
     CYCLONEDX_FILE: "application/vnd.cyclonedx+json",
+    SCAN: "application/vnd.temper.scan.v1+json",
+    VEX: openvex.MEDIA_TYPE,
 }
 """Files of a build's folder -> what they are, by their registered media types."""
 
@@ -73,7 +80,7 @@ def publish(
         for folder in folders.values():
             stack.enter_context(alone_in(place, folder))
         refuse_mixed(folders)
-        images = [pushed(place.store, folder, platform, reference) for platform, folder in folders.items()]
+        images = [pushed(place, plan, folder, platform, reference) for platform, folder in folders.items()]
         place.progress.stage(f"publishing to {reference}")
         credentials = find_credentials(reference.host)
         top, sent = push(images, reference, credentials, place.progress, seal)
@@ -143,14 +150,42 @@ def refuse_other_bills(store: Store, folder: Path, digest: str) -> None:
         raise InputError(problems)
 
 
-def pushed(store: Store, folder: Path, platform: str, reference: Reference) -> Pushed:
+def refuse_other_scan(folder: Path, digest: str) -> None:
+    scan = read_scan(folder / SCAN)
+    if (folder / SCAN).is_file() and (scan is None or scan.digest != digest):
+        raise InputError(f"{folder / SCAN}: speaks of another image than {digest}; scan the image again")
+
+
+def write_vex(place: Workplace, plan: Plan, folder: Path, digest: str, reference: Reference) -> None:
+    """What is said of the image today, under the name by which it is pulled."""
+    issued, path = issued_of(place, plan), folder / VEX
+    name = reference.repository.rpartition("/")[2]
+    data = openvex.document(issued, name, digest, purls(folder), today()) if issued else b""
+    if data:
+        write_whole(path, data)
+    else:
+        with plain_errors(path):
+            path.unlink(missing_ok=True)
+
+
+def purls(folder: Path) -> Iterator[tuple[str, str]]:
+    """Of the image's packages, without qualifiers: readers take those that are there for conditions."""
+    found = json.loads((folder / CYCLONEDX_FILE).read_bytes()).get("components", ())
+    for one in found:
+        purl = str(one.get("purl", "")).partition("?")[0]
+        if purl.startswith(("pkg:deb/", "pkg:pypi/")):
+            yield normal(one["name"]), purl
+
+
+def pushed(place: Workplace, plan: Plan, folder: Path, platform: str, reference: Reference) -> Pushed:
     """The layout as it lies there: its blobs are hashed while they are sent."""
     layout = folder / LAYOUT
     stored = find_image(layout, platform)
     report = sound(folder, stored.manifest)
-    refuse_other_bills(store, folder, stored.manifest)
-    place = Folder(layout)
-    manifest = place.span(blob_name(stored.manifest), stored.manifest)
+    refuse_other_bills(place.store, folder, stored.manifest)
+    refuse_other_scan(folder, stored.manifest)
+    write_vex(place, plan, folder, stored.manifest, reference)
+    manifest = Folder(layout).span(blob_name(stored.manifest), stored.manifest)
     return Pushed(
         platform=platform,
         manifest=Document(media_type=MANIFEST, data=manifest.path.read_bytes()),
@@ -198,6 +233,9 @@ def statements(folder: Path, subject: str, digest: str) -> Iterator[bytes]:
     """What is attested of the image, beside its signature."""
     if (folder / PROVENANCE).is_file():
         yield made_so(folder / PROVENANCE, digest)
+    scan = read_scan(folder / SCAN)
+    for one in vulns.predicates(scan) if scan is not None else ():
+        yield cosign.statement(subject, digest, vulns.PREDICATE, one)
     for name, kind in PREDICATES.items():
         path = folder / name
         if path.is_file() and path.stat().st_size <= LARGEST_STATEMENT:

@@ -5,16 +5,18 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.config.plan import make_foreign_plan
 from builder.controls.catalogue import BY_KEY
-from builder.controls.gate import judge
+from builder.controls.gate import Verdict, judge
 from builder.errors import InputError
 from builder.image.layout import find_image, read_image
 from builder.image.memory import Memory
+from builder.locks import gather
 from builder.model.image import Image
+from builder.model.plan import Plan
 from builder.model.sbom import CYCLONEDX
 from builder.model.scan import Scan, ScannerName, Vulnerability
 from builder.named import Wanted
@@ -22,6 +24,7 @@ from builder.packages.store import Store
 from builder.pipeline import alone_in, output_folder, told_before, write_report, write_whole
 from builder.reference import opened
 from builder.scan.excuse import excuse
+from builder.scan.propose import absent, proposal
 from builder.scan.run import TABLE, run
 from builder.scan.target import Scanned, Scanner, Target
 from builder.scans import issued_of, rejudged, stated_scan
@@ -40,6 +43,8 @@ class Asked:
     wanted: Wanted
     scanners: tuple[ScannerName, ...] = ()
     update: bool = False
+    propose: bool = False
+    """VEX statements, where the image proves them."""
 
 
 def scan(
@@ -49,6 +54,10 @@ def scan(
 
     Raises what `named` does. What a scanner does wrong stands in its run.
     """
+    if asked.propose and reference not in place.workspace.images():
+        raise InputError(
+            f"--propose-vex: '{reference}' was built by others; nobody here knows what its packages brought"
+        )
     if reference in place.workspace.images():
         return of_ours(place, reference, asked, table)
     return of_others(place, reference, asked, table)
@@ -74,13 +83,24 @@ def of_ours(place: Workplace, reference: str, asked: Asked, table: Mapping[Scann
         report = told_before(folder, image.digest)
         if report is not None:
             write_report(folder, rejudged(report, plan, image, stated_scan(place, plan, folder)))
+        verdict = judge(found, plan.scan, target.today)
+        proposed = proposal_for(target, plan, verdict) if asked.propose else ""
     return Scanned(
         scan=found,
         plan=plan,
         platform=platform,
-        verdict=judge(found, plan.scan, target.today),
+        verdict=verdict,
         path=folder / SCAN,
+        proposed=proposed,
     )
+
+
+def proposal_for(target: Target, plan: Plan, verdict: Verdict) -> str:
+    """What each package brought is known from its archive, which the store has since the build."""
+    place = replace(target.place, offline=True, locked=True)
+    _, packages = gather(place, plan, target.image.config.platform)
+    absences = absent(verdict.findings, packages, target.image)
+    return proposal(absences, plan.image, target.image.digest, target.today)
 
 
 def of_others(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.answers import answer
+from builder.cli.answers import answer, say
 from builder.cli.group import cli, workplace
 from builder.cli.options import AS_JSON, OFFLINE, PLATFORM, PROFILE, with_options
 
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 @click.option(
     "--update", is_flag=True, help="Let trivy and grype fetch their database first; else they get no network."
 )
+@click.option(
+    "--propose-vex",
+    "propose",
+    is_flag=True,
+    help="Print VEX statements for packages of which the image holds no file, for you to sign and keep.",
+)
 @with_options(OFFLINE, AS_JSON)
 @click.pass_context
 def scan(
@@ -36,6 +42,7 @@ def scan(
     platform: str | None,
     scanners: "tuple[ScannerName, ...]",
     update: bool,
+    propose: bool,
     offline: bool,
     as_json: bool,
 ) -> None:
@@ -50,8 +57,14 @@ def scan(
     from builder.scanning import Asked
     from builder.scanning import scan as run
 
-    asked = Asked(wanted=Wanted(profile=profile, platform=platform), scanners=scanners, update=update)
+    if update and offline:
+        raise click.UsageError("--update fetches a database, and --offline keeps off the network")
+    wanted = Wanted(profile=profile, platform=platform)
+    asked = Asked(wanted=wanted, scanners=scanners, update=update, propose=propose)
     done = run(workplace(context, locked=True, offline=offline), reference, asked)
-    answer(as_data(done) if as_json else done, as_text, as_json)  # type: ignore[arg-type]
+    if propose and not as_json:
+        say(done.proposed, end="")
+    else:
+        answer(as_data(done) if as_json else done, as_text, as_json)  # type: ignore[arg-type]
     if not done.verdict.passed:
         sys.exit(1)

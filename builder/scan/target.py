@@ -47,3 +47,5 @@ class Scanned:
     verdict: Verdict
     path: Path | None
     """Where the scanners' answers are kept; `None` for an image of others."""
+    proposed: str = ""
+    """A file of VEX statements that the image proves; where it was asked for."""

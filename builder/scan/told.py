@@ -138,6 +138,7 @@ def as_data(done: Scanned) -> dict[str, Any]:
         "profile": done.plan.profile,
         "platform": done.platform,
         "passed": verdict.passed,
+        "proposed-vex": done.proposed,
         "problems": list(verdict.problems),
         "findings": [finding(one) for one in verdict.findings],
     }
