@@ -16,7 +16,7 @@ BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
 SOURCES := builder tests bench images
 
-.PHONY: help image images lock plan render verify audit test test-slow test-unit lint types imports fmt golden drift fuzz bench engine clean
+.PHONY: help image images lock plan render verify audit test test-slow test-unit lint types imports fmt golden drift fuzz bench engine tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z/%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ fuzz: .venv/.dev ## throw broken and hostile images at the reader for a minute
 
 bench: .venv/.dev ## measure against the peers, as ratios in one run, into bench/results.md
 	@.venv/bin/python -m bench
+
+tools: ## build trivy, grype and cosign from their sources into .tools/bin; needs Go, takes half an hour
+	@.ci/tools $(TOOLS)
 
 clean: .venv/.run ## remove what was built here; the store of downloads stays
 	@rm -rf build dist

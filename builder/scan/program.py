@@ -34,6 +34,8 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_D
 CUT_OFF = ("unshare", "--user", "--map-current-user", "--net", "--pid", "--fork", "--kill-child", "--")
 """No network, and nothing that it starts outlives it."""
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+LOG = re.compile(r"^(\[\d+\]\s+[A-Z]+\s+|\S+Z\t[A-Z]+\t(Fatal error\t)?|\* )")
+"""What loggers write before what they have to say: grype's, trivy's."""
 NO_NETWORK_HERE = (
     "whether it stayed off the network: it was told to, but this machine allows no namespaces to hold it"
 )
@@ -80,7 +82,7 @@ class Said:
     @property
     def last(self) -> str:
         """What it said last, for people."""
-        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
+        lines = [LOG.sub("", line.strip()) for line in self.errors.splitlines() if line.strip()]
         return lines[-1][:300] if lines else "it said nothing"
 
 

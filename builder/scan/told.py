@@ -10,6 +10,7 @@ from builder.scan.target import Scanned
 from builder.show import Rows, table
 from builder.verify.text import plural
 
+HEAD = ("package", "installed", "fixed in", "vulnerability", "rating", "open", "scanner")
 SHOWN = 40
 """Findings that a person sees of those that fail; `--json` and scan.json have them all."""
 
@@ -53,7 +54,7 @@ def failing(verdict: Verdict) -> Iterator[str]:
 
 
 def listed(title: str, found: tuple[Merged, ...]) -> str:
-    lines = [f"{title} ({len(found)})", table([row(one) for one in found[:SHOWN]])]
+    lines = [f"{title} ({len(found)})", table([HEAD, *(row(one) for one in found[:SHOWN])])]
     if len(found) > SHOWN:
         lines.append(f"  and {len(found) - SHOWN} more: see scan.json, or --json")
     return "\n".join(lines)

@@ -24,7 +24,7 @@ from builder.scan.target import Target
 VERSION = re.compile(r"^Version: v?(\d+\.\d+\.\d+\S*)", re.MULTILINE)
 CALM = ("--skip-version-check", "--disable-telemetry", "--no-progress")
 """No word to its makers' servers: neither which version asks, nor what for."""
-OFFLINE = ("--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--skip-vex-repo-update",
+OFFLINE = ("--skip-db-update", "--skip-java-db-update", "--skip-vex-repo-update",
            "--offline-scan")  # fmt: skip
 NO_DATABASE = "no database; run `temper scan --update`, or copy one into '{folder}'"
 KINDS = {"python-pkg": "wheel", "debian": "deb", "ubuntu": "deb"}

@@ -106,7 +106,8 @@ scanners
   trivy  0.74.0  1 finding in 3 packages, data of 2126-01-01
 
 fails (1)
-  lib  2.0  9.0  CVE-2026-0001  critical  seen {today}  trivy
+  package  installed  fixed in  vulnerability  rating    open             scanner
+  lib      2.0        9.0       CVE-2026-0001  critical  seen {today}  trivy
 
 app fails the scan gate of profile bank: 1 finding
 

@@ -45,11 +45,13 @@ scanners
   trivy can't tell: what 2 findings are that it left out by rules of its own
 
 fails (2)
-  libc6  2.41-12  2.41-13  security update  unknown  fixed 2026-10-01  built-in
-  libc6  2.41-12  2.41-13  CVE-2026-0001    high     seen 2026-11-01   trivy
+  package  installed  fixed in  vulnerability    rating   open              scanner
+  libc6    2.41-12    2.41-13   security update  unknown  fixed 2026-10-01  built-in
+  libc6    2.41-12    2.41-13   CVE-2026-0001    high     seen 2026-11-01   trivy
 
 fails once its grace is over (1)
-  libc6  2.41-12  2.41-13  CVE-2026-0004  high  grace until 2026-11-27  trivy
+  package  installed  fixed in  vulnerability  rating  open                    scanner
+  libc6    2.41-12    2.41-13   CVE-2026-0004  high    grace until 2026-11-27  trivy
 
 not counted
   1  rated below high
