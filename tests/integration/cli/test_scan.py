@@ -1,6 +1,10 @@
 """`temper scan` with a program in a scanner's place: the gate, the report, VEX, and what is published."""
 
+import base64
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ statements:
     date: 2026-11-01
     expires: 2126-11-01
 """
+TOOLS = Path(__file__).parents[3] / ".tools/bin"
 ENV = {"TEMPER_PASSPHRASE": "correct horse"}
 CONTROLS = ("vulnerability-scan", "vex-only", "known-scanners")
 
@@ -240,6 +245,27 @@ def test_statements_and_scan_are_published_and_attested(built: Desk, registry: R
         "@id": f"pkg:oci/service@{digest_of(built).replace(':', '%3A')}",
         "subcomponents": [{"@id": "pkg:deb/debian/lib@2.0"}],
     }
+
+
+@pytest.mark.parametrize("kind", ["openvex", "vuln"])
+def test_cosign_accepts_what_is_attested(built: Desk, registry: Registry, kind: str) -> None:
+    cosign = shutil.which("cosign", path=f"{TOOLS}:{os.environ['PATH']}")
+    if cosign is None:
+        pytest.skip("no cosign on the PATH or in .tools/bin; run `make tools`")
+    built.write("vex/a.yaml", STATEMENTS)
+    assert scanned(built)[0] == 0
+    assert built.run("key", "team", env=ENV).code == 0
+    reference = f"{registry.host}/{REPOSITORY}:1.0"
+    assert built.run("publish", "app", reference, "-p", "bank", "--key", "team.key", env=ENV).code == 0
+    options = ["--key", "team.pub", "--insecure-ignore-tlog=true", "--allow-insecure-registry", reference]
+    found = subprocess.run(
+        [cosign, "verify-attestation", "--type", kind, *options],
+        cwd=built.work, env={"HOME": str(built.root), "PATH": "/usr/bin:/bin"}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    statement = json.loads(base64.b64decode(json.loads(found.stdout.splitlines()[-1])["payload"]))
+    assert statement["predicateType"] == {"openvex": VEX, "vuln": VULNS}[kind]
 
 
 def test_a_scan_of_another_image_is_not_published(built: Desk, registry: Registry) -> None:
