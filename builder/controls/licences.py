@@ -1,7 +1,7 @@
 """Under which licences an image may pass on what it holds."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -114,19 +114,3 @@ def _passes(name: str, parameters: LicenceParameters) -> bool:
 
 def _matches(name: str, patterns: Strings) -> bool:
     return any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
-
-
-def carried_terms(wheels: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """What the maker of a library asks of whoever passes it on, for the reader of a report."""
-    nvidia = [f"{name} {version}" for name, version in wheels if is_nvidia(name)]
-    if nvidia:
-        yield (
-            f"NVIDIA's libraries ({', '.join(nvidia)}): may be passed on as part of an application that does "
-            "more than they do, under terms that protect them as NVIDIA's own do (CUDA Toolkit EULA, 1.1.2 "
-            "and 1.2), and only what the EULA lists as distributable (2.6, attachment A); others, such as "
-            "cuDNN, have their own; each wheel's .dist-info holds the text"
-        )
-
-
-def is_nvidia(name: str) -> bool:
-    return name.startswith(("nvidia-", "tensorrt"))

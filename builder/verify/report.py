@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from builder.controls.audit import Audited
 from builder.controls.catalogue import BY_KEY
 from builder.controls.inventory import inventory
-from builder.controls.licences import carried_terms
+from builder.controls.terms import carried_terms
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
 from builder.model.plan import ForeignPlan, Plan, PlannedControl
@@ -61,7 +61,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
         gpu=live.gpu,
         not_run=(*live.not_run, *not_assessed(by_key.values())),
         sbom=sbom,
-        terms=tuple(carried_terms((row.name, row.version) for row in rows if row.kind == "wheel")),
+        terms=tuple(carried_terms(image, ((row.kind, row.name, row.version) for row in rows))),
         advice=tuple(advice),
     )
 

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from builder.controls.audit import Audited
-from builder.controls.licences import carried_terms
+from builder.controls.terms import carried_terms
+from builder.model.image import Image, ImageConfig
 from builder.model.report import ControlResult, Outcome, Report, SbomRow
+from builder.model.tree import Bytes, Entry, Kind, Rootfs
 from builder.verify.formats import json_text
 from builder.verify.live import LiveResult, not_run
 from builder.verify.text import coverage
@@ -100,8 +104,52 @@ def test_an_sbom_is_never_rounded_up_to_all(owned_files: int, owned_bytes: int, 
     assert coverage(row) == f"1 component owns {share} of the bytes"
 
 
+BARE = Image(rootfs=Rootfs(), config=ImageConfig(platform="linux/amd64"))
+
+
 def test_what_nvidia_asks_is_named_with_the_wheels_that_it_is_about() -> None:
-    wheels = [("numpy", "2.5.5"), ("nvidia-cuda-runtime", "13.5.37"), ("tensorrt-cu13", "10.0")]
-    (line,) = carried_terms(wheels)
+    wheels = [
+        ("wheel", "numpy", "2.5.5"),
+        ("wheel", "nvidia-cuda-runtime", "13.5.37"),
+        ("wheel", "tensorrt-cu13", "10.0"),
+    ]
+    (line,) = carried_terms(BARE, wheels)
     assert line.startswith("NVIDIA's libraries (nvidia-cuda-runtime 13.5.37, tensorrt-cu13 10.0): ")
-    assert list(carried_terms(wheels[:1])) == []
+    assert list(carried_terms(BARE, wheels[:1])) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("cuda-cudart-12-4", True),
+        ("libcublas-12-4", True),
+        ("libcudnn9-cuda-12", True),
+        ("libnccl2", True),
+        ("libcudart12", True),
+        ("libnpp-12-4", True),
+        ("libcurl4t64", False),
+        ("libcups2", False),
+        ("libnss3", False),
+        ("cuda-keyring", False),
+        ("barracuda-tools", False),
+    ],
+)
+def test_packages_of_nvidias_own_archive_are_told_by_name(name: str, theirs: bool) -> None:
+    assert bool(list(carried_terms(BARE, [("deb", name, "1")]))) is theirs
+
+
+def test_libraries_that_no_package_accounts_for_are_told_by_path() -> None:
+    paths = [
+        "usr/local/cuda/lib64/libcudart.so.13.0.1",
+        "opt/app.libs/libcublasLt-4ef2b1a0.so.13",
+        "usr/lib/x86_64-linux-gnu/libcups.so.2",
+        "usr/lib/libcuda.so.1",
+    ]
+    entries = [Entry(path=path, kind=Kind.FILE, mode=0o644, content=Bytes(b"x")) for path in paths]
+    image = replace(BARE, rootfs=Rootfs().with_entries(entries))
+    (line,) = carried_terms(image, [("deb", "libc6", "2.41")])
+    assert line.startswith(
+        "NVIDIA's libraries (/opt/app.libs/libcublasLt-4ef2b1a0.so.13, "
+        "/usr/local/cuda/lib64/libcudart.so.13.0.1): "
+    )
+    assert line.endswith("; whoever put them there has the text")
