@@ -28,8 +28,8 @@ def carried_terms(image: Image, packages: Iterable[tuple[str, str, str]]) -> Ite
         yield (
             f"NVIDIA's libraries ({', '.join(carried)}): may be passed on as part of an application that "
             "does more than they do, under terms that protect them as NVIDIA's own do (CUDA Toolkit EULA, "
-            "1.1.2 and 1.2), and only what the EULA lists as distributable (2.6, attachment A); others, such as "
-            f"cuDNN, have their own; {where}"
+            "1.1.2 and 1.2), and only what the EULA lists as distributable (2.6, attachment A); others, such "
+            f"as cuDNN, have their own; {where}"
         )
 
 
