@@ -47,7 +47,16 @@ def answer(data: T, text: Callable[[T], str], as_json: bool) -> None:
     if as_json:
         say_json(data)
     else:
-        say(text(data))
+        say(harmless(text(data)))
+
+
+def harmless(text: str) -> str:
+    """Names out of an image may hold escape sequences for terminals."""
+    if text.replace("\n", "").isprintable():
+        return text
+    from builder.verify.text import printable
+
+    return printable(text)
 
 
 def present(report: Any, form: str, folder: Path | None = None, fail_on: str = "low") -> None:

@@ -78,7 +78,7 @@ class PinnedBase(Control[BaseParameters]):
         for taken in _taken(context.known_dockerfile()):
             where = f"Dockerfile:{taken.line}: '{taken.name}'"
             if _DIGEST.search(taken.name) is None:
-                yield Finding(message=f"{where} is named by no digest", path="")
+                yield Finding(message=f"{where} is named by no digest")
             if parameters.registries and taken.registry not in parameters.registries:
                 yield Finding(message=f"{where} is from '{taken.registry}', which the profile doesn't allow")
 

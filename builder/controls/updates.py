@@ -16,6 +16,8 @@ from builder.model.scan import ScanRun, SupportLevel, Vulnerability
 from builder.model.spec import Strings
 
 BUILT_IN = "built-in"
+JIT = ("binutils",)
+"""Sources of limited support that `jit: true` asks for: what they read, the image's own framework wrote."""
 NAMED = 3
 """Vulnerabilities that a finding names of one package; scan.json has all."""
 
@@ -100,9 +102,13 @@ class SupportedPackages(Control[SupportParameters]):
         run = built_in_run(image, context, parameters.days)
         if run.support is None:
             raise NotAssessed("the last scan could not read which packages are supported less")
+        accepted = {
+            *parameters.accepted,
+            *(JIT if context.plan is not None and context.plan.spec.jit else ()),
+        }
         for one in run.support:
             limited = one.level is SupportLevel.LIMITED
-            if one.source in parameters.accepted or (limited and parameters.limited == "allow"):
+            if one.source in accepted or (limited and parameters.limited == "allow"):
                 continue
             when = f" {'since' if one.level is SupportLevel.ENDED else 'on'} {one.date}" if one.date else ""
             said = f"support of package '{one.package}' {one.version} ({one.source}) is {one.level}{when}"

@@ -134,9 +134,9 @@ def _limits(image: Image, packages: Iterable[Installed], architecture: str) -> I
 
 def _unread(waiting: Iterable[Pending], said: Changelogs) -> Iterator[str]:
     """Updates of which the vulnerabilities aren't known, or not all."""
-    sources = {source_of(one.update): one.package.source_version for one in waiting}
-    for source, version in sorted(sources.items()):
-        if source in said.unknown:
-            yield f"what the update of {source[0]} mends: {said.unknown[source]}"
-        elif not since(said.known[source], version).reaches:
+    for source in sorted({source_of(one.update) for one in waiting} & said.unknown.keys()):
+        yield f"what the update of {source[0]} mends: {said.unknown[source]}"
+    known = {(source_of(one.update), one.package.source_version) for one in waiting}
+    for source, version in sorted(known):
+        if source in said.known and not since(said.known[source], version).reaches:
             yield f"all that the update of {source[0]} mends: its changelog doesn't go back to {version}"

@@ -78,12 +78,12 @@ def _siblings(index: Index, source: Source) -> list[Candidate]:
 def _round(asking: Asking, index: Index, wanted: dict[Source, _Wanted], found: Changelogs) -> None:
     """One package of each source whose changelog is still missing; all are fetched at once."""
     asked = {source: one.queue.pop(0) for source, one in wanted.items() if one.queue}
-    problem = _fetched(asking, tuple(asked.values()))
+    problems = _fetched(asking, tuple(asked.values()))
     for source, package in asked.items():
         queue = wanted[source].queue
         try:
             if not asking.store.has(package.sha256):
-                raise ArchiveError(problem)
+                raise ArchiveError(_about(package, problems))
             releases, other = _read(asking.store, package)
         except ArchiveError as error:
             found.unknown[source] = str(error).partition("\n")[0]
@@ -100,7 +100,7 @@ def _round(asking: Asking, index: Index, wanted: dict[Source, _Wanted], found: C
 
 
 def _fetched(asking: Asking, packages: Sequence[Candidate]) -> str:
-    """Why some are missing; empty where none is."""
+    """Why some are missing, a line each as a rule; empty where none is."""
     missing = [one for one in packages if not asking.store.has(one.sha256)]
     if missing and asking.offline:
         return "its changelog isn't kept here; run once without --offline"
@@ -109,8 +109,15 @@ def _fetched(asking: Asking, packages: Sequence[Candidate]) -> str:
             asking.progress.stage("fetching changelogs")
             fetch(asking.store, [download_of(one) for one in missing], asking.progress)
     except TemperError as error:
-        return str(error).partition("\n")[0].removesuffix(LOCK_AGAIN)
+        return str(error)
     return ""
+
+
+def _about(package: Candidate, problems: str) -> str:
+    """The line that is about this package; else the first, which is about all."""
+    lines, name = problems.splitlines(), package.path.rpartition("/")[2]
+    own = (line for line in lines if line.startswith(f"{name}: "))
+    return next(own, next(iter(lines), "it could not be fetched")).removesuffix(LOCK_AGAIN)
 
 
 def download_of(one: Candidate) -> Download:

@@ -235,6 +235,20 @@ def test_a_package_that_the_mirror_lacks_is_a_limit(archive: LocalArchive, store
     ) in run.limits
 
 
+def test_of_two_packages_that_the_mirror_lacks_each_is_told_its_own_reason(
+    archive: LocalArchive, store: Store
+) -> None:
+    tool = Deb(name="tool", version="1.1", files=changelog(package="tool"))
+    archive.publish([SUPPORT], security=[LIB, tool])
+    for one in (LIB, tool):
+        archive.file(one, "debian-security").unlink()
+    limits = [limit.partition(": not found")[0] for limit in scan(store).limits if "not found" in limit]
+    assert limits == [
+        "what the update of lib mends: lib_2.0+deb13u1_amd64.deb",
+        "what the update of tool mends: tool_1.1_amd64.deb",
+    ]
+
+
 def test_packages_of_less_support_by_their_source(archive: LocalArchive, store: Store) -> None:
     archive.publish([SUPPORT])
     assert scan(store).support == (

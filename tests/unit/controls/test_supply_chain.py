@@ -13,7 +13,7 @@ from builder.model.beside import Beside, StatedPublication
 from builder.model.report import Outcome
 from builder.model.scan import Support, SupportLevel, Vulnerability
 from builder.model.vex import StatedScan
-from tests.unit.controls.sound import beside, file, image, lock, planned, put, scan
+from tests.unit.controls.sound import beside, file, image, lock, plan, planned, put, scan
 
 NO_LOCK = "no lock: the image was not built from an image.lock.json here"
 
@@ -171,3 +171,17 @@ def test_what_a_person_answers_for_is_supported_enough() -> None:
         assert audit_one(image(), planned("supported-packages", **parameters), context).outcome is (
             Outcome.PASSED
         )
+
+
+def test_the_linker_of_an_image_that_compiles_what_it_wrote_itself() -> None:
+    rows = [
+        Support(package=name, version="2", source=name, level=SupportLevel.LIMITED)
+        for name in ("binutils", "golang-1.24")
+    ]
+    known = plan()
+    compiling = replace(known, spec=known.spec.model_copy(update={"jit": True}))
+    context = Context(plan=compiling, scan=built_in(support=tuple(rows)))
+    found = audit_one(image(), planned("supported-packages"), context)
+    assert [one.message for one in found.findings] == [
+        "support of package 'golang-1.24' 2 (golang-1.24) is limited"
+    ]
