@@ -44,6 +44,69 @@ def test_what_stands_in_for_a_module_is_the_module_once_it_is_asked(asked: str, 
     assert told(f"import click\nfrom builder.startup import hasten\nhasten()\n{asked}") == answer
 
 
+DATACLASSES = """
+import dataclasses, pickle
+from builder.startup import lighten_dataclasses
+if LIGHT: lighten_dataclasses()
+from dataclasses import dataclass, field, replace, FrozenInstanceError
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slotted:
+    a: int
+    b: tuple[str, ...] = ()
+    hidden: list = field(default_factory=list, repr=False, compare=False)
+
+@dataclass(frozen=True)
+class Base:
+    x: int = 1
+
+@dataclass(frozen=True)
+class Derived(Base):
+    y: object = None
+
+class Loose(Base):
+    pass
+
+@dataclass
+class Open:
+    me: object = None
+
+def outcome(do):
+    try: return repr(do())
+    except Exception as error: return f"{type(error).__name__}: {error}"
+
+one, loose, ring = Slotted(a=1, b=("z",)), Loose(), Open()
+ring.me = ring
+loose.free = 3
+for do in (
+    lambda: one,
+    lambda: Derived(y=one),
+    lambda: ring,
+    lambda: Base() == Base(2),
+    lambda: hash(one) == hash(replace(one)),
+    lambda: setattr(one, "a", 2),
+    lambda: setattr(one, "c", 2),
+    lambda: delattr(one, "a"),
+    lambda: setattr(Derived(), "x", 2),
+    lambda: setattr(Derived(), "z", 2),
+    lambda: setattr(loose, "x", 2),
+    lambda: delattr(loose, "free"),
+    lambda: delattr(loose, "x"),
+    lambda: setattr(loose, "other", 2),
+    lambda: replace(one, a=5),
+    lambda: setattr(ring, "me", 1),
+    lambda: sorted(name for name in vars(Slotted) if name.startswith("__")),
+):
+    print(outcome(do))
+"""
+
+
+def test_light_dataclasses_are_like_all_others() -> None:
+    answers = [told(DATACLASSES.replace("LIGHT", light)) for light in ("True", "False")]
+    assert answers[0] == answers[1]
+    assert "FrozenInstanceError: cannot assign to field 'a'" in answers[0]
+
+
 def test_an_interrupt_that_python_drops_comes_again() -> None:
     program = """
 import time, weakref
