@@ -71,6 +71,15 @@ class Loose(Base):
 class Open:
     me: object = None
 
+@dataclass(frozen=True, order=True, slots=True)
+class Ordered:
+    n: int
+    unseen: int = field(default=0, compare=False)
+
+@dataclass(frozen=True)
+class Empty:
+    pass
+
 def outcome(do):
     try: return repr(do())
     except Exception as error: return f"{type(error).__name__}: {error}"
@@ -83,7 +92,12 @@ for do in (
     lambda: Derived(y=one),
     lambda: ring,
     lambda: Base() == Base(2),
-    lambda: hash(one) == hash(replace(one)),
+    lambda: (hash(Base()), hash(Ordered(1)), hash(Empty()), hash(Derived(y=(2, 1.5)))),
+    lambda: (one == replace(one, hidden=[1]), one == Slotted(a=2), Base() == Derived(), Base() == 1),
+    lambda: Empty() == Empty(),
+    lambda: (Ordered(1) < Ordered(2), Ordered(1, 5) >= Ordered(1), max(Ordered(3), Ordered(2))),
+    lambda: Ordered(1) < 2,
+    lambda: hash(ring),
     lambda: setattr(one, "a", 2),
     lambda: setattr(one, "c", 2),
     lambda: delattr(one, "a"),
