@@ -76,8 +76,8 @@ def _frozen(cls: Any, fields: Sequence[Field[Any]], _globals: Any) -> tuple[Call
     return set_one, delete_one
 
 
-def _compared(name: str, sign: str, own: str, _other: str, globals: Any) -> Callable[[Any, Any], Any]:
-    """`own` is `(self.a,self.b,)`."""
+def _compared(name: str, sign: str, own: str, _other: str, **_globals: Any) -> Callable[[Any, Any], Any]:
+    """`own` is `(self.a,self.b,)`. The last argument is given by name."""
     fields = tuple_of([word.removeprefix("self.") for word in own.strip("()").split(",") if word])
     compare = {"==": eq, "<": lt, "<=": le, ">": gt, ">=": ge}[sign]
 
