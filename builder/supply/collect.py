@@ -7,7 +7,6 @@ file is a component's because that brought it. What nobody accounts for is liste
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from email.utils import formataddr, parseaddr
 from typing import Any
 
 from packageurl import PackageURL
@@ -24,6 +23,7 @@ from builder.packages.licences import metadata_fields
 from builder.packages.relations import source_package
 from builder.supply import vendored
 from builder.supply.graph import Component, Distribution, Graph, PlacedLayer, Sort, Subject
+from builder.supply.naming import person
 from builder.supply.vendored import once, own_sboms, slug
 
 OwnerOf = Callable[[Entry], str | None]
@@ -326,9 +326,9 @@ def _wheel_needs(fields: Mapping[str, list[str]]) -> Iterator[str]:
 def _author(fields: Mapping[str, list[str]]) -> str:
     for who in ("author", "maintainer"):
         name, address = _first(fields, who), _first(fields, f"{who}-email")
-        said, only = parseaddr(address)
+        said, only = person(address)
         if name or said or only:
-            return formataddr((said or name, only), charset="utf-8") if said.isascii() else f"{said} <{only}>"
+            return f"{said or name} <{only}>".strip() if only else said or name
     return ""
 
 

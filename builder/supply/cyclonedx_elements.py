@@ -3,7 +3,6 @@
 import datetime
 import json
 from collections.abc import Iterator
-from email.utils import parseaddr
 from typing import Any
 
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
@@ -21,7 +20,7 @@ from packageurl import PackageURL
 from builder import __version__
 from builder.model.tree import Entry
 from builder.supply.graph import Component, Graph, Sort
-from builder.supply.naming import dumped, identity, sha256_of, subject_purl
+from builder.supply.naming import dumped, identity, person, sha256_of, subject_purl
 
 TYPES = {
     Sort.DEB: ComponentType.LIBRARY,
@@ -162,7 +161,7 @@ def _references(component: Component) -> list[ExternalReference] | None:
 
 
 def _supplier(supplier: str) -> OrganizationalEntity | None:
-    name, address = parseaddr(supplier)
+    name, address = person(supplier)
     if not (name or address):
         return None
     contacts = [OrganizationalContact(name=name or None, email=address)] if address else None

@@ -22,6 +22,21 @@ is the same in every image that holds it."""
 _PIECE = 1 << 20
 
 
+_PERSON = re.compile(r'\s*(?:"([^"]*)"|([^<"]*?))\s*<([^<>\s]+@[^<>\s]+)>')
+_ADDRESS = re.compile(r"[^<>\s,]+@[^<>\s,]+")
+
+
+def person(text: str) -> tuple[str, str]:
+    """Name and address out of `Name <address>`, the first of several; one of them may be empty.
+
+    Python's own parser answers otherwise from one patch release to the next, and a document may not.
+    """
+    if found := _PERSON.match(text):
+        return (found[1] or found[2] or "").strip(), found[3]
+    plain = text.strip()
+    return ("", plain) if _ADDRESS.fullmatch(plain) else (plain, "")
+
+
 def plainly(_key: str, make: Callable[[], str]) -> str:
     """Keeps nothing."""
     return make()

@@ -4,7 +4,6 @@ import datetime
 import hashlib
 import re
 from collections.abc import Iterable
-from email.utils import parseaddr
 from typing import Any
 
 from spdx_tools.common.spdx_licensing import spdx_licensing
@@ -37,7 +36,7 @@ from builder.model.tree import Entry
 from builder.packages.licences import Licence, references
 from builder.supply.blanks import Sums, verification_code
 from builder.supply.graph import Component, Graph, Sort
-from builder.supply.naming import TOOL, dumped, identity, sha1_of, sha256_of, subject_purl
+from builder.supply.naming import TOOL, dumped, identity, person, sha1_of, sha256_of, subject_purl
 
 IMAGE, SYSTEM, UNOWNED = "SPDXRef-Image", "SPDXRef-OperatingSystem", "SPDXRef-Unowned"
 PURPOSES = {
@@ -264,7 +263,7 @@ def _purl(purl: str) -> Any:
 
 
 def _actor(supplier: str) -> Any:
-    name, address = parseaddr(supplier)
+    name, address = person(supplier)
     return Actor(ActorType.PERSON, name or address, address or None) if name or address else SpdxNoAssertion()
 
 
