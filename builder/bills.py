@@ -44,7 +44,21 @@ class Bills:
 def write_bills(store: Store, plan: Plan, image: Image, lock: LockedPlatform, folder: Path) -> SbomRow:
     """Puts both documents into `folder`, whole or not at all. `image` is as composed, with its digest."""
     key = _key(plan, image, lock)
-    bills = _known(store, key) or _made(store, key, image, plan, lock)
+    return linked(store, _known(store, key) or _made(store, key, image, plan, lock), folder)
+
+
+def write_foreign_bills(store: Store, image: Image, name: str, folder: Path) -> SbomRow:
+    """The same of an image that others built, as it was read back: what its own records claim."""
+    from builder.image.packed import digests_of  # noqa: PLC0415 - few harden
+    from builder.supply.collect import of_foreign  # noqa: PLC0415
+
+    graph = of_foreign(image, name, digests_of(image.rootfs.files(), "sha1"))
+    blobs = {form: _stored(store, document(graph, form, keeping(store))) for form in FILES}
+    return linked(store, Bills(spdx=blobs[SPDX], cyclonedx=blobs[CYCLONEDX], row=graph.coverage), folder)
+
+
+def linked(store: Store, bills: Bills, folder: Path) -> SbomRow:
+    """Both documents under their names, whole or not at all."""
     with replaced_as_a_whole(folder, store, marker=FILES[SPDX]) as fresh:
         link_blob(store, f"sha256:{bills.spdx}", fresh / FILES[SPDX])
         link_blob(store, f"sha256:{bills.cyclonedx}", fresh / FILES[CYCLONEDX])

@@ -13,7 +13,7 @@ from builder.controls.foreign import HardenedForeign
 from builder.controls.origin import with_origins
 from builder.model.image import Image
 from builder.model.plan import ForeignPlan
-from builder.model.report import Report
+from builder.model.report import Report, SbomRow
 from builder.reference import Opened, opened
 from builder.verify.live import not_run
 from builder.verify.report import make_report
@@ -57,6 +57,7 @@ def report_of(
     audits: tuple[Audited, ...] | None = None,
     done: HardenedForeign | None = None,
     advice: tuple[str, ...] = (),
+    sbom: SbomRow | None = None,
 ) -> Report:
     return make_report(
         plan=plan,
@@ -68,6 +69,7 @@ def report_of(
         changes=done.changes if done is not None else {},
         pruned=done.pruned if done is not None else 0,
         live=not_run(NOT_LIVE),
+        sbom=sbom,
         tag="",
         advice=(*(done.advice if done is not None else ()), *advice),
     )

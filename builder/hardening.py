@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.bills import write_foreign_bills
 from builder.controls.foreign import HardenedForeign, harden_foreign
 from builder.errors import InputError
 from builder.foreign import plan_for, report_of
@@ -18,7 +19,7 @@ from builder.model.report import Outcome, Report
 from builder.model.tree import Rootfs
 from builder.pipeline import alone_in, write_report
 from builder.reference import Opened, opened
-from builder.stages import DEFINITION, LAYOUT, REPORT
+from builder.stages import DEFINITION, LAYOUT, REPORT, SBOM
 from builder.workplace import Workplace, created
 
 FLATTENED = "flattened"
@@ -41,7 +42,8 @@ class Options:
 class Hardened:
     report: Report
     folder: Path | None
-    """Holds `oci/`, `report.json`, and `definition/` where a Dockerfile can say it; `None` for a dry run."""
+    """Holds `oci/`, `sbom/`, `report.json`, and `definition/` where a Dockerfile can say it; `None` for a dry
+    run."""
 
 
 def harden(place: Workplace, reference: str, profile: str, options: Options) -> Hardened:
@@ -79,8 +81,10 @@ def write(
     written = assemble(with_layer(done.image), place.store, folder / LAYOUT, name=name)
     advice = write_definition(place, plan, written, folder)
     place.progress.stage("auditing")
-    memory = Memory(store=place.store, believe=LARGE)
-    report = report_of(plan, read_layout(folder / LAYOUT, memory=memory), done=done, advice=advice)
+    image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
+    place.progress.stage("writing the SBOM")
+    row = write_foreign_bills(place.store, image, plan.image, folder / SBOM)
+    report = report_of(plan, image, done=done, advice=advice, sbom=row)
     if options.tag:
         report = loaded(place, report, folder, options.tag)
     write_report(folder, report)

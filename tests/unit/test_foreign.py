@@ -249,6 +249,46 @@ def test_a_hardened_image_keeps_its_config_and_its_date(layout: Path) -> None:
     assert Report.model_validate_json(Path("out/report.json").read_bytes()).digest == done.digest
 
 
+def test_a_hardened_image_has_an_sbom(layout: Path) -> None:
+    """Of what its records claim; what nobody claims is listed."""
+    done = report("harden", layout, "-o", "out")
+    documents = {path.name: path.read_bytes() for path in Path("out/sbom").iterdir()}
+    assert sorted(documents) == ["cyclonedx.json", "spdx.json"]
+    assert temper("sbom", "out").stdout.encode() == documents["spdx.json"]
+    row = done.sbom
+    assert row is not None
+    files = [entry.path for entry in read_layout(Path("out/oci")).rootfs.files()]
+    assert (row.components, row.files, row.owned_files) == (0, len(files), 0)
+    assert set(row.unowned) == set(files)
+    said = json.loads(documents["spdx.json"])
+    assert {file["fileName"].removeprefix("./") for file in said["files"]} == set(files)
+    temper("harden", layout, "-o", "again")
+    assert {path.name: path.read_bytes() for path in Path("again/sbom").iterdir()} == documents
+
+
+def test_an_sbom_of_a_foreign_debian_names_its_packages(desk: Path) -> None:
+    status = (
+        "Package: tool\nStatus: install ok installed\nVersion: 1.2-3\nArchitecture: amd64\n"
+        "Maintainer: A Team <team@example.org>\nDescription: x\n"
+    )
+    layer = tar_of(
+        {
+            "etc/os-release": b'ID=debian\nVERSION_ID="13"\n',
+            "usr/bin/serve": b"\0 tool",
+            "srv/own": b"mine",
+            "var/lib/dpkg/status": status.encode(),
+            "var/lib/dpkg/info/tool.list": b"/.\n/usr\n/usr/bin\n/usr/bin/serve\n",
+        }
+    )
+    source = write_layout(desk / "debian", [(gzip.compress(layer, mtime=0), layer)], config=CONFIG)
+    row = report("harden", source, "-o", "out").sbom
+    assert row is not None
+    assert (row.components, row.kinds, "srv/own" in row.unowned) == (1, {"deb": 1}, True)
+    assert "usr/bin/serve" not in row.unowned
+    names = {one["name"]: one for one in json.loads(Path("out/sbom/spdx.json").read_bytes())["packages"]}
+    assert names["tool"]["versionInfo"] == "1.2-3"
+
+
 def test_the_definition_says_the_same_image(layout: Path) -> None:
     temper("harden", layout, "-o", "out")
     lines = Path("out/definition/Dockerfile").read_text().splitlines()
