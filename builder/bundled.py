@@ -14,10 +14,11 @@ from builder.errors import ArchiveError, InputError, TrustError
 from builder.image.bundle_file import BundleFile, manifest_digest, opened_bundle
 from builder.model.bundle import BUILT_IN, HERE, BundledImage, DescribedEntry
 from builder.model.lock import Lock
-from builder.packages.bases import ARCHITECTURES, find_base
+from builder.packages.bases import ARCHITECTURES, SECURITY, find_base
 from builder.packages.lock import read_lock
 from builder.packages.release import Release, keep_release, kept_release, signed_release
-from builder.packages.vouching import indexes_of, unvouched
+from builder.packages.vouching import indexes_of, package_named, unvouched
+from builder.scan.support import PACKAGE as SUPPORT
 from builder.workplace import Workplace, host_platform
 from builder.workplace import plan as make_plan
 
@@ -133,6 +134,9 @@ def check_signatures(
         with naming(bundle):
             indexes = indexes_of(place.store, base, releases, ARCHITECTURES[platform])
             old = list(unvouched(indexes, (*section.packages, *section.toolbox)))
+        support = package_named(indexes, SUPPORT, without=SECURITY)
+        if support is not None and bundle.size(support.sha256):
+            take(place, bundle, {support.sha256})
         if old:
             place.progress.note(unvouched_text(old))
 

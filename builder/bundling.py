@@ -24,11 +24,14 @@ from builder.model.bundle import (
 )
 from builder.model.lock import Lock, LockedPackage
 from builder.model.plan import Plan
-from builder.packages.bases import ARCHITECTURES, find_base
-from builder.packages.download import fetch
-from builder.packages.lock import package_downloads
+from builder.packages.bases import ARCHITECTURES, SECURITY, find_base
+from builder.packages.download import Download, fetch
+from builder.packages.index import Index
+from builder.packages.lock import package_downloads, package_url
+from builder.packages.mirrors import find_mirror
 from builder.packages.release import keyring_of
-from builder.packages.vouching import Asking, Signed, indexes_of, unvouched
+from builder.packages.vouching import Asking, Signed, indexes_of, package_named, unvouched
+from builder.scan.support import PACKAGE as SUPPORT
 from builder.workplace import Workplace, chosen_platform, host_platform
 
 
@@ -161,6 +164,20 @@ def _signed(gathered: _Gathered, lock: Lock, platforms: Sequence[str]) -> Iterat
         section = lock.platforms[platform]
         for package in unvouched(indexes, (*section.packages, *section.toolbox)):
             gathered.unvouched[package.path] = package
+        _support(gathered, indexes)
+
+
+def _support(gathered: _Gathered, indexes: Sequence[Index]) -> None:
+    """What the distribution supports less: a scan without network wants to know that too."""
+    place, found = gathered.place, package_named(indexes, SUPPORT, without=SECURITY)
+    if found is None:
+        return
+    name = found.path.rpartition("/")[2]
+    if not place.store.has(found.sha256):
+        url = package_url(find_mirror(found.archive), found.path)
+        download = Download(url=url, sha256=found.sha256, size=found.size, name=name)
+        fetch(place.store, [download], place.progress, offline=place.offline)
+    gathered.blob(found.sha256, name)
 
 
 def _index(gathered: _Gathered, signed: Signed, packages: Mapping[str, str]) -> str:

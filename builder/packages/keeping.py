@@ -1,6 +1,6 @@
 """What a new lock keeps of the one before it: a package moves where it has to, or is asked to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -116,17 +116,20 @@ def superseded(locked: LockedPackage, control: str) -> Candidate:
 def resolve_keeping(
     universe: Universe, requests: tuple[PackageRequest, ...], held: Held, pins: Pins
 ) -> Resolution:
-    """The closure with what is kept in its version; what stands in the way of a solution is let go.
+    """The closure with what is kept in its version. What stands in the way of a solution is let go, step by step:
+    first what could have stayed, then what was to move.
 
     Raises `ResolveError` as `resolve` does, where nothing that was locked is the reason.
     """
-    kept = dict(pins.kept)
-    while kept or pins.moved:
+    kept, moved = dict(pins.kept), dict(pins.moved)
+    while kept or moved:
         try:
-            return resolve(universe.keeping({**kept, **pins.moved}), requests, held)
+            return resolve(universe.keeping({**kept, **moved}), requests, held)
         except ResolveError as error:
-            if not kept:
-                break
-            loose = (error.parties & kept.keys()) or kept.keys()
-            kept = {name: one for name, one in kept.items() if name not in loose}
+            loose = error.parties & kept.keys() or error.parties & moved.keys() or {*kept, *moved}
+            kept, moved = _without(loose, kept), _without(loose, moved)
     return resolve(universe, requests, held)
+
+
+def _without(names: Set[str], pinned: Mapping[str, Candidate]) -> dict[str, Candidate]:
+    return {name: one for name, one in pinned.items() if name not in names}

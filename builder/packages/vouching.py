@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from builder.errors import GoneError, NetworkError, TrustError
 from builder.model.lock import Lock, LockedIndex, LockedPackage
 from builder.packages.bases import Base, Suite
-from builder.packages.index import Index
+from builder.packages.index import Candidate, Index
 from builder.packages.index_files import (
     compressed,
     decompress_indexes,
@@ -15,6 +15,7 @@ from builder.packages.index_files import (
     packages_path,
     read_index,
 )
+from builder.packages.relations import version_key
 from builder.packages.release import Release, fetch_release, signed_release
 from builder.packages.store import Store
 from builder.progress import Progress
@@ -83,6 +84,12 @@ def indexes_of(store: Store, base: Base, releases: Iterable[Release], architectu
     wanted = [(release, path) for release in releases]
     decompress_indexes(store, wanted)
     return [read_index(store, release, architecture, path) for release, path in wanted]
+
+
+def package_named(indexes: Iterable[Index], name: str, *, without: str) -> Candidate | None:
+    """The newest one of all archives but this."""
+    found = [one for index in indexes if index.archive != without for one in index.named(name)]
+    return max(found, key=lambda one: version_key(one.version), default=None)
 
 
 def unvouched(indexes: Sequence[Index], locked: Iterable[LockedPackage]) -> Iterator[LockedPackage]:

@@ -41,7 +41,8 @@ def _lists(asking: Asking, base: Base, found: list[Candidate]) -> tuple[Listed, 
     if newest is None:
         raise ArchiveError(f"{base.name} has no package {PACKAGE}")
     name = newest.path.rpartition("/")[2]
-    fetch(asking.store, [download_of(newest)], asking.progress, offline=asking.offline)
+    if not asking.store.has(newest.sha256):  # out of a bundle it came without any mirror
+        fetch(asking.store, [download_of(newest)], asking.progress, offline=asking.offline)
     release = next(version for version, known in RELEASES.items() if known == base.name)
     names = file_names(release)
     texts = read_texts(asking.store.blob(newest.sha256), name, wanted=lambda path: path in names)

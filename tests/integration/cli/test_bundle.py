@@ -16,10 +16,11 @@ import pytest
 from builder import __version__
 from builder.image.bundle_file import END, MANIFEST, manifest_text, member_header, padding
 from builder.model.bundle import Bundle
-from tests.integration.archive import Signing, flip
+from tests.integration.archive import Deb, Signing, flip
 from tests.integration.cli.desk import (
     APP,
     BASE,
+    DEBS,
     IMAGE,
     IMAGE_FILE,
     LIB,
@@ -174,6 +175,20 @@ def test_what_it_holds(bundled: Desk) -> None:
         "strace_1.0_all.deb",
     ]
     assert (manifest["temper"], manifest["schema-version"]) == (__version__, 1)
+
+
+def test_what_a_scan_asks_for_goes_along(desk: Desk, tmp_path: Path) -> None:
+    lists = Deb(name="debian-security-support", version="13", architecture="all")
+    desk.published([*DEBS, lists])
+    assert desk.run("bundle", "app", "-o", BUNDLE).code == 0
+    far = Far(desk, tmp_path / "far")
+    ran = far.temper("render", "app", "--bundle", str(far.bundle), "-o", "definition")
+    assert ran.code == 0, ran.err
+    assert (far.store / "blobs/sha256" / hashlib.sha256(lists.build()).hexdigest()).is_file()
+    assert {path.name.partition(".")[0] for path in (far.store / "records/release-kept-1").iterdir()} == {
+        "debian",
+        "debian-security",
+    }
 
 
 def test_the_same_inputs_give_the_same_bytes(bundled: Desk) -> None:
