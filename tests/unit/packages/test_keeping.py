@@ -67,7 +67,8 @@ def test_what_can_not_be_solved_at_all_is_told_as_ever() -> None:
     with pytest.raises(ResolveError) as raised:
         solved(of, "b=1", asked="a b")
     assert str(raised.value) == (
-        "image -> a -> nothing: no such package in debian/trixie for amd64; leave 'a' out, or use another base"
+        "image -> a -> nothing: no such package in debian/trixie for amd64; "
+        "leave 'a' out, or use another base"
     )
 
 
