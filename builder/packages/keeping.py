@@ -116,8 +116,8 @@ def superseded(locked: LockedPackage, control: str) -> Candidate:
 def resolve_keeping(
     universe: Universe, requests: tuple[PackageRequest, ...], held: Held, pins: Pins
 ) -> Resolution:
-    """The closure with what is kept in its version. What stands in the way of a solution is let go: first what
-    could have stayed, then what was to move.
+    """The closure with what is kept in its version. What stands in the way of a solution is let go: first
+    what could have stayed, then what was to move.
 
     Raises `ResolveError` as `resolve` does, where nothing that was locked is the reason.
     """
