@@ -71,6 +71,7 @@ ONCE = {"CMD": "DL4003", "ENTRYPOINT": "DL4004", "HEALTHCHECK": "DL3012"}
 KNOWN = frozenset(("ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME"))
 """Besides those that may be given once, and WORKDIR."""
 _TAR = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tar\.xz|tar\.zst)$")
+_ESCAPE = re.compile(r"^#\s*escape\s*=", re.IGNORECASE | re.MULTILINE)
 _PORT = re.compile(r"([0-9]+)(?:/(?:tcp|udp))?")
 
 
@@ -97,7 +98,10 @@ class CleanDockerfile(Control[NoParameters]):
     )
 
     def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
-        found = list(instructions(context.known_dockerfile()))
+        text = context.known_dockerfile()
+        found = list(instructions(text))
+        if _ESCAPE.search(text):
+            yield Finding(message="Dockerfile: its escape directive changes what a backslash means")
         for one in found:
             for problem in _problems(one):
                 yield Finding(message=f"Dockerfile:{one.line}: {problem}")

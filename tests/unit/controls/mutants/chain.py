@@ -204,6 +204,12 @@ CHAIN = (
     ),
     run_file(
         "clean-dockerfile",
+        "another sign at the end of lines",
+        before("# escape=`\n"),
+        "Dockerfile: its escape directive changes what a backslash means",
+    ),
+    run_file(
+        "clean-dockerfile",
         "an instruction before FROM",
         before("USER 1:1\n"),
         "Dockerfile: doesn't begin with FROM (DL3061)",
