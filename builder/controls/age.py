@@ -69,7 +69,7 @@ class RecentBuild(Control[AgeParameters]):
         "Images that run are forgotten. One that must be built again every so often takes the updates along "
         "even where nobody looked, and shows that it still can be built."
     )
-    remedy = "lock again (temper lock), build and roll it out"
+    remedy = "move to what is new (temper lock --upgrade), build and roll it out"
     foreign_remedy = "take a newer image from those who make it"
     severity = Severity.LOW
     references = (nist("4.2.2"), srg("SRG-APP-000454-CTR-001115"))

@@ -34,8 +34,8 @@ class VulnerabilityScan(Control[ScanParameters]):
         "it was built is not clean for long, and one that nobody could assess is not clean at all."
     )
     remedy = (
-        "move to the fixed packages with `temper lock`, build and scan again; where a finding doesn't "
-        "touch the image, say so in vex/*.yaml"
+        "move to the fixed packages with `temper lock --upgrade`, build and scan again; where a finding "
+        "doesn't touch the image, say so in vex/*.yaml"
     )
     foreign_remedy = "take a newer image from its makers; where a finding doesn't touch it, say so by VEX"
     severity = Severity.HIGH

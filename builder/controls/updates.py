@@ -53,7 +53,8 @@ class NoPendingUpdates(Control[ScanAge]):
         "is one that is known how to attack."
     )
     remedy = (
-        "take the updates (temper lock), build and scan again; a VEX statement excuses what can't do harm"
+        "take the updates (temper lock --upgrade --security-only), build and scan again; where one doesn't "
+        "touch the image, say so in vex/*.yaml"
     )
     foreign_remedy = "take an image that has the updates; where one doesn't touch it, say so by VEX"
     severity = Severity.HIGH
