@@ -10,7 +10,7 @@ from typing import Any
 from builder.errors import InputError
 from builder.image.config import INDEX, MANIFEST
 from builder.image.documents import Index, parse
-from builder.registry.attach import attached
+from builder.registry.attach import Attached, attached
 from builder.registry.client import Registry
 from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
@@ -75,9 +75,10 @@ def _named(data: bytes, reference: Reference) -> list[tuple[str, str]]:
 async def _row(registry: Registry, what: str, digest: str, verifier: Verifier) -> Row:
     """Signatures lie under tags and in bundles; either is enough."""
     signatures = await attached(registry, cosign.tag(digest, cosign.SIGNATURES), cosign.PAYLOAD)
-    good = [one for one in signatures if cosign.signed_digest(verifier.said(one) or b"") == digest]
+    payloads, silent = _said(signatures, verifier)
+    good = [one for one in payloads if cosign.signed_digest(one) == digest]
     envelopes = await attached(registry, cosign.tag(digest, cosign.ATTESTATIONS), cosign.ENVELOPE)
-    stated = [text for one in envelopes if (text := verifier.said(one)) is not None]
+    stated, _ = _said(envelopes, verifier)
     opened, refused = _opened(await bundles.there(registry, digest), digest, verifier)
     kinds = _kinds([*stated, *opened], digest)
     strange = sum(kind in ("", bundles.SIGNED) for kind, _ in refused)
@@ -87,8 +88,22 @@ async def _row(registry: Registry, what: str, digest: str, verifier: Verifier) -
         signed=bool(good) or bundles.SIGNED in _kinds(opened, digest),
         others=len(signatures) - len(good) + strange,
         attested=tuple(sorted(kinds - {bundles.SIGNED})),
-        refused=tuple(sorted({reason for _, reason in refused})),
+        refused=tuple(sorted({*silent, *(reason for _, reason in refused)})),
     )
+
+
+def _said(found: Iterable[Attached], verifier: Verifier) -> tuple[list[bytes], list[str]]:
+    """What they say under a tag, and why some can't be told to be theirs."""
+    good, refused = [], []
+    for one in found:
+        try:
+            text = verifier.said(one)
+        except DistrustError as problem:
+            refused.append(str(problem))
+            continue
+        if text is not None:
+            good.append(text)
+    return good, refused
 
 
 def _opened(
@@ -109,8 +124,16 @@ def _opened(
 
 def _kinds(statements: Iterable[bytes], digest: str) -> set[str]:
     """The predicate types of those that are about an image."""
-    found = map(json.loads, statements)
-    return {str(one.get("predicateType")) for one in found if digest in cosign.subject_digests(one)}
+    return {kind for one in statements if (kind := _kind(one, digest)) is not None}
+
+
+def _kind(statement: bytes, digest: str) -> str | None:
+    try:
+        found = json.loads(statement)
+    except ValueError:
+        return None
+    about = isinstance(found, dict) and digest in cosign.subject_digests(found)
+    return str(found.get("predicateType")) if about else None
 
 
 def as_data(verified: Verified) -> dict[str, Any]:

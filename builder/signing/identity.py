@@ -12,6 +12,7 @@ from cryptography import x509
 
 from builder.errors import InputError
 from builder.registry.attach import Attached
+from builder.signing.cosign import STATEMENT_TYPE
 from builder.signing.verifying import DistrustError, plain
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 ISSUER, OLD_ISSUER = (x509.ObjectIdentifier(f"1.3.6.1.4.1.57264.1.{number}") for number in (8, 1))
 """Who vouched for the name: as a DER string; bare, as older certificates have it (fulcio, oid-info.md)."""
+CERTIFICATE = "dev.sigstore.cosign/certificate"
+"""Annotation of a signature under a tag that was made without a key."""
 USER_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.7")
 
 
@@ -80,7 +83,10 @@ class ByIdentity:
             raise InputError(f"the trusted root can't be used: {plain(error)}") from None
 
     def said(self, one: Attached) -> bytes | None:
-        """Under tags cosign 2 kept no proof that the log holds an entry; only bundles count."""
+        """Nothing: cosign 2 kept no proof beside them that the log holds an entry."""
+        if CERTIFICATE in dict(one.annotations):
+            raise DistrustError("lies under a tag, as cosign 2 has it; only bundles are verified")
+        return None
 
     def opened(self, bundle: bytes) -> bytes:
         return self.known(bundle)[1]
@@ -93,8 +99,9 @@ class ByIdentity:
             if "publicKey" in json.loads(bundle)["verificationMaterial"]:
                 raise DistrustError("is signed by a key, not by an identity")
             found = Bundle.from_json(bundle)
-            _, statement = self._verifier.verify_dsse(found, _Policy(self._wanted))
-            json.loads(statement)
+            kind, statement = self._verifier.verify_dsse(found, _Policy(self._wanted))
+            if kind != STATEMENT_TYPE:
+                raise DistrustError(f"is about something else than a statement: '{kind}'")
             return identity_of(found.signing_certificate), statement
         except DistrustError:
             raise

@@ -18,7 +18,10 @@ class Verifier(Protocol):
     """In messages: `this key`."""
 
     def said(self, one: Attached) -> bytes | None:
-        """The payload or statement of a signature under a tag, where it is theirs."""
+        """The payload or statement of a signature under a tag, where it is theirs.
+
+        Raises `DistrustError` where that can't be told.
+        """
 
     def opened(self, bundle: bytes) -> bytes:
         """The statement of a bundle, which is theirs. Raises `DistrustError`."""

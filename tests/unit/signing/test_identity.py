@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sigstore.verify
 
 from builder.errors import InputError
+from builder.registry.attach import Attached
+from builder.signing import cosign
 from builder.signing.identity import ByIdentity, Identity, Wanted, wanted
 from builder.signing.trust import read_root
 from builder.signing.verifying import DistrustError
@@ -175,6 +178,22 @@ def by_a_key(_: dict[str, Any], material: dict[str, Any]) -> None:
 )
 def test_what_was_changed(issuer: str, change: Callable[..., object], said: str) -> None:
     assert refusal(judge(issuer), changed(change)).lower() == said.lower()
+
+
+def test_what_is_no_statement(issuer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sigstore.verify.Verifier, "verify_dsse", lambda *_: ("text/plain", STATEMENT))
+    said = "is about something else than a statement: 'text/plain'"
+    assert refusal(judge(issuer), recorded("signed")) == said
+
+
+def test_what_cosign_2_keeps_under_tags(anybody: ByIdentity) -> None:
+    def attached(**annotations: str) -> Attached:
+        return Attached(media_type=cosign.PAYLOAD, data=b"", annotations=tuple(annotations.items()))
+
+    with pytest.raises(DistrustError) as caught:
+        anybody.said(attached(**{"dev.sigstore.cosign/certificate": "-----BEGIN"}))
+    assert str(caught.value) == "lies under a tag, as cosign 2 has it; only bundles are verified"
+    assert anybody.said(attached(**{cosign.SIGNATURE: "by a key"})) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"verificationMaterial": 1}', b"[" * 100_000])
