@@ -24,10 +24,16 @@ SELDOM = "importlib.metadata"
 sockets: a tenth of all that a build imports."""
 
 
+COMMAND = "httpx._main"
+"""httpx's own command line, which it does without where it can't be imported. It drags in a highlighter: more
+than half of what asking a server costs until the first byte."""
+
+
 def hasten() -> None:
     """To be called before anything large is imported, and in a process of our own only."""
     gc.set_threshold(THRESHOLD, 20, 20)
     lighten_dataclasses()
+    sys.modules.setdefault(COMMAND, None)  # type: ignore[arg-type]  # None: there is no such module
     if SELDOM not in sys.modules:
         sys.modules[SELDOM] = importlib.metadata = Later(SELDOM)
 

@@ -47,8 +47,7 @@ async def find(registry: Registry, platform: str) -> Found:
 
 async def referring(registry: Registry, digest: str, kind: str) -> tuple[bytes, ...]:
     """The files of an artifact type that refer to an image."""
-    listed = await _listed(registry, digest)
-    rows = [row for row in listed if row.get("artifactType") == kind][:MOST]
+    rows = [row for row in await listed(registry, digest) if row.get("artifactType") == kind][:MOST]
     place = f"'{registry.reference}': {digest}: referrers"
     found = []
     for row in rows:
@@ -62,8 +61,8 @@ async def referring(registry: Registry, digest: str, kind: str) -> tuple[bytes, 
     return tuple(found)
 
 
-async def _listed(registry: Registry, digest: str) -> list[dict[str, Any]]:
-    """By the API, else by the tag that stands in for it."""
+async def listed(registry: Registry, digest: str) -> list[dict[str, Any]]:
+    """What refers to an image, by the API, else by the tag that stands in for it."""
     asked = Asked("GET", registry.url(f"referrers/{digest}"), headers={"Accept": INDEX})
     answer = await registry.persist(asked, (200, 400, 404, 405))
     data = answer.content if answer.status_code == 200 else None

@@ -21,6 +21,7 @@ from builder.registry.access import Access
 from builder.registry.client import Asked, Registry, authorities
 from builder.registry.credentials import Credentials
 from builder.registry.name import Reference
+from builder.registry.pull import listed
 from builder.registry.upload import Blob, Upload, is_there
 
 WORKERS = 4
@@ -207,10 +208,26 @@ class Pushing:
 
     async def _artifacts(self, image: Pushed) -> None:
         """One after the other: registries without the referrers API keep them in one index."""
-        for artifact in image.artifacts:
-            document = referrer(artifact, image.manifest)
-            await self.refer(document, document.digest, artifact.artifact_type, image.manifest)
+        found = [(referrer(one, image.manifest), one.artifact_type) for one in image.artifacts]
+        known = await self._known([entry_of(*one) for one in found], image.manifest)
+        for document, kind in found:
+            if entry_of(document, kind) not in known:
+                await self.refer(document, document.digest, kind, image.manifest)
             self._sent.referrers.append(document.digest)
+
+    async def _known(self, entries: Sequence[dict[str, Any]], subject: Document) -> list[dict[str, Any]]:
+        """Of these manifests those that are there, and listed just so."""
+        there: list[dict[str, Any]] = []
+
+        async def look(entry: dict[str, Any]) -> None:
+            url, accept = self.registry.url(f"manifests/{entry['digest']}"), {"Accept": MANIFEST}
+            answer = await self.registry.persist(Asked("HEAD", url, accept), (200, 404))
+            if answer.status_code == 200:
+                there.append(entry)
+
+        await together(map(look, entries))
+        rows = await listed(self.registry, subject.digest) if there else []
+        return [entry for entry in there if entry in rows]
 
     async def refer(self, document: Document, name: str, kind: str, subject: Document) -> None:
         """Puts a manifest that is about `subject`, and lists it where the registry doesn't by itself."""
@@ -226,11 +243,8 @@ class Pushing:
             parse(Index, data, f"'{self.registry.reference.host}': {tag}")
             there = json.loads(data)["manifests"] or []
         others = [one for one in there if one["digest"] != document.digest]
-        entry = {**document.descriptor, "artifactType": kind}
-        if told := json.loads(document.data).get("annotations"):
-            entry["annotations"] = told
-        listed = sorted([*others, entry], key=lambda one: str(one["digest"]))
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
+        rows = sorted([*others, entry_of(document, kind)], key=lambda one: str(one["digest"]))
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": rows}
         await self.manifest(Document(media_type=INDEX, data=compact(index)), tag)
 
 
@@ -253,6 +267,14 @@ def index_of(images: Sequence[Pushed]) -> Document:
         rows.append({**image.manifest.descriptor, "platform": platform})
     data = compact({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
     return Document(media_type=INDEX, data=data)
+
+
+def entry_of(document: Document, kind: str) -> dict[str, Any]:
+    """How a manifest of an artifact type stands in the list of those that refer to its subject."""
+    entry = {**document.descriptor, "artifactType": kind}
+    if told := json.loads(document.data).get("annotations"):
+        entry["annotations"] = told
+    return entry
 
 
 def referrer(artifact: Artifact, subject: Document) -> Document:

@@ -6,14 +6,14 @@ Source: sigstore/cosign, specs/SIGNATURE_SPEC.md and ATTESTATION_SPEC.md; DSSE 1
 import base64
 import binascii
 import json
-from typing import Any
-
-from securesystemslib.dsse import Envelope
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import ArchiveError
 from builder.image.config import compact
-from builder.signing.keys import SigningKey, VerifyingKey
 from builder.supply.provenance import STATEMENT
+
+if TYPE_CHECKING:
+    from builder.signing.keys import SigningKey, VerifyingKey
 
 PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
@@ -54,18 +54,22 @@ def statement(subject: str, digest: str, predicate_type: str, predicate: Any) ->
     return compact(data)
 
 
-def enveloped(statement: bytes, key: SigningKey) -> bytes:
+def enveloped(statement: bytes, key: "SigningKey") -> bytes:
     """Signed by DSSE. The signature differs each time, what it is over doesn't."""
+    from securesystemslib.dsse import Envelope  # noqa: PLC0415 - who doesn't sign doesn't need it
+
     envelope = Envelope(statement, STATEMENT_TYPE, {})
     envelope.sign(key.signer)
     return compact(envelope.to_dict())
 
 
-def opened(data: bytes, key: VerifyingKey) -> bytes | None:
+def opened(data: bytes, key: "VerifyingKey") -> bytes | None:
     """The statement, where the key has signed it. Raises `ArchiveError` for what is no envelope.
 
     Whatever key the envelope names: cosign names none, and a name proves nothing.
     """
+    from securesystemslib.dsse import Envelope  # noqa: PLC0415 - who doesn't sign doesn't need it
+
     try:
         found = json.loads(data)
         rows = found["signatures"]

@@ -150,3 +150,25 @@ class Thing:
 Thing()
 """
     assert told(program).endswith("KeyError: 'lost'")
+
+
+def test_asking_a_server_needs_no_highlighter() -> None:
+    """httpx would import its own command line: half of what a publication imported."""
+    program = """
+import sys
+from builder.startup import hasten
+hasten()
+import builder.packages.session, httpx
+httpx.AsyncClient
+print(sorted({"pygments", "rich"} & set(sys.modules)))
+"""
+    assert told(program) == "[]"
+
+
+def test_who_publishes_unsigned_needs_no_keys() -> None:
+    program = """
+import sys
+import builder.publishing
+print(sorted({"securesystemslib", "sigstore"} & set(sys.modules)))
+"""
+    assert told(program) == "[]"

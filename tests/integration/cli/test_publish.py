@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from builder.image.config import CONFIG, LAYER, MANIFEST
+from builder.image.config import CONFIG, INDEX, LAYER, MANIFEST
 from builder.progress import Silent
 from builder.registry.name import Reference
 from builder.registry.push import Document, Pushed, push
@@ -110,7 +110,27 @@ def test_what_is_there_is_not_sent_again(used: Desk, front: Front, digest: str) 
         "identity": None,
     }
     assert (front.count("POST"), front.count("PATCH")) == (0, 0)
+    assert [path for method, path in front.asked if method == "PUT"] == [
+        f"/v2/{REPOSITORY}/manifests/{digest}",
+        f"/v2/{REPOSITORY}/manifests/again",
+    ]
     assert "sent" not in ran.err
+
+
+def test_an_artifact_that_others_took_off_the_list_is_listed_again(
+    used: Desk, registry: Registry, digest: str
+) -> None:
+    assert used.run("publish", "app", name(registry.host)).code == 0
+    before = registry.referrers(REPOSITORY, digest)
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": before[1:]}
+    put = registry.client.put(
+        f"/v2/{REPOSITORY}/manifests/{digest.replace(':', '-')}",
+        content=json.dumps(index),
+        headers={"Content-Type": INDEX},
+    )
+    assert put.status_code == 201, put.text
+    assert used.run("publish", "app", name(registry.host)).code == 0
+    assert registry.referrers(REPOSITORY, digest) == before
 
 
 def test_the_tag_moves_last(used: Desk, front: Front) -> None:
