@@ -13,10 +13,11 @@ from bench.cold import NAMES, Cold
 from bench.foreign import Foreign
 from bench.peers import BASE_IMAGE, PEER_IMAGE, Peers, mirror
 from bench.place import IMAGE, SERVER, TOP, Place
+from bench.registry import Registry
 from bench.results import Findings, page
 from bench.rounds import Measured, interleaved
 from bench.sizes import Size, archive_size, layout_size
-from bench.subjects import CHANGED, DOCKER, FOREIGN, UNCHANGED, Live, subjects, tag
+from bench.subjects import CHANGED, DOCKER, FOREIGN, PUBLISH, UNCHANGED, Live, subjects, tag
 from bench.table import MEGA
 from bench.versions import versions
 
@@ -98,14 +99,17 @@ def measure(place: Place, root: Path, port: int, asked: argparse.Namespace) -> F
     foreign = Foreign(root=root / "foreign", place=place, base=peers.base, size=asked.large * MEGA)
     live = Live(place, architecture)
     cold = Cold(root=root / "cold", place=place, architecture=architecture)
+    registry = Registry(root=root / "registry", place=place)
     measured = Measured()
     try:
         prepare(place, peers, measured)
         prepare_foreign(foreign, measured)
         prepare_cold(cold, measured)
-        every = (*subjects(place, peers, live, foreign), *cold.subjects())
+        prepare_registry(registry, measured)
+        every = (*subjects(place, peers, live, foreign, registry), *cold.subjects())
         interleaved(every, asked.runs, tell, measured)
     finally:
+        registry.close()
         peers.remove(PEER_IMAGE, *cold.tags, BASE_IMAGE, tag(IMAGE), tag(SERVER))
     return Findings(
         measured=measured,
@@ -140,6 +144,13 @@ def prepare_foreign(foreign: Foreign, measured: Measured) -> None:
         foreign.set_up()
     except FailedError as error:
         measured.missing |= dict.fromkeys(FOREIGN, str(error))
+
+
+def prepare_registry(registry: Registry, measured: Measured) -> None:
+    try:
+        registry.set_up()
+    except FailedError as error:
+        measured.missing[PUBLISH] = str(error)
 
 
 def prepare_cold(cold: Cold, measured: Measured) -> None:

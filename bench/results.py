@@ -107,6 +107,12 @@ def goals(findings: Findings) -> list[Row]:
         _time(measured, subjects.UNCHANGED, "`onnx-inference` unchanged"),
         _time(measured, subjects.INSIDE, "audit of `python`: the stage", Goal(limit=0.5, text="<= 0.5 s")),
         _time(measured, subjects.AUDIT, "audit of `python`: `temper audit`, whole process"),
+        _time(
+            measured,
+            subjects.PUBLISH,
+            "publish of `python` to a registry on loopback that has its layers",
+            Goal(limit=1.0, text="<= 1 s"),
+        ),
         *_live(findings),
         *(_peak(measured, name) for name in (subjects.ANEW, subjects.UNCHANGED, subjects.AUDIT)),
         *_size_goals(findings.ours),

@@ -7,6 +7,7 @@ from bench.clock import FailedError, Ran
 from bench.foreign import Foreign
 from bench.peers import PEER_IMAGE, Peers
 from bench.place import IMAGE, SERVER, Place
+from bench.registry import Registry
 from bench.rounds import Subject
 
 HELP = "temper --help"
@@ -17,6 +18,7 @@ CHANGED = "server with one file changed"
 LOADED_ANEW = "build and load, image removed"
 LOADED_AGAIN = "build and load, image there"
 LOADED_ALONE = "docker load alone, image removed"
+PUBLISH = "temper publish, all of it there"
 AUDIT = "temper audit"
 INSIDE = "audit stage"
 VERIFY = "temper verify"
@@ -58,9 +60,12 @@ def tag(image: str) -> str:
     return f"temper/{image}:hardened"
 
 
-def subjects(place: Place, peers: Peers, live: Live, foreign: Foreign) -> tuple[Subject, ...]:
+def subjects(
+    place: Place, peers: Peers, live: Live, foreign: Foreign, registry: Registry
+) -> tuple[Subject, ...]:
     return (
         *_builds(place),
+        Subject(name=PUBLISH, measure=registry.publish),
         *_loads(place, peers),
         *_looks(place, live),
         *foreign_subjects(foreign),

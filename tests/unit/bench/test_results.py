@@ -95,3 +95,12 @@ def test_the_peers_dockerfile_is_what_most_people_write() -> None:
     text = dockerfile(("python3.13", "tzdata"))
     assert io.StringIO(text).readline() == "FROM temper-bench-base\n"
     assert "apt-get install -y --no-install-recommends python3.13 tzdata \\\n" in text
+
+
+def test_publishing_what_is_there_has_a_goal() -> None:
+    found = findings()
+    found.measured.runs[subjects.PUBLISH] = [ran(0.8), ran(0.9)]
+    row = "publish of `python` to a registry on loopback that has its layers"
+    assert line(page(found, {}), row) == (
+        f"| {row} | 850 ms | 800 ms to 900 ms | <= 1 s | reached | 425 ms of processor time |"
+    )
