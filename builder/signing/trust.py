@@ -5,6 +5,7 @@ files the library keeps up to date over TUF. The library is imported here only: 
 """
 
 import json
+import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ def need_library() -> None:
             "signing and verifying without keys needs the library 'sigstore'; "
             "run `pip install 'temper[keyless]'`"
         ) from None
+    logging.getLogger("sigstore").addHandler(logging.NullHandler())  # it would print what it only warns of
     if authorities := _authorities():
         os.environ.setdefault("REQUESTS_CA_BUNDLE", authorities)
 

@@ -1,8 +1,14 @@
 """A Sigstore of one's own on loopback, of the real programs: who signs without a key of theirs needs one.
 
 Fulcio gives certificates to who has a token of our identity provider, TesseraCT logs the certificates, Rekor
-the signatures, and a time stamp authority says when. They come from no package (`go install`), so tests skip
-where they aren't on the PATH.
+the signatures, and a time stamp authority says when. They come from no package, so tests skip where they
+aren't on the PATH. `go install` makes them of these (the two called `posix` are renamed):
+
+    fulcio              github.com/sigstore/fulcio
+    tesseract-posix     github.com/transparency-dev/tesseract/cmd/tesseract/posix
+    rekor-server-posix  github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix
+    timestamp-server    github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server
+    cosign              github.com/sigstore/cosign/v3/cmd/cosign
 """
 
 import fcntl

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
+from builder.progress import Silent
+from builder.registry.name import Reference
+from builder.registry.push import push
+from builder.signing.keyless import Keyless
+from builder.signing.tokens import find_token
+from builder.signing.trust import find_instance
 from tests.integration.cli.cosign import is_old, told
 from tests.integration.cli.desk import RESULT, Desk
+from tests.integration.cli.test_publish import tiny
 from tests.integration.cli.test_sign import (
     ALL,
     ENV,
@@ -216,6 +223,17 @@ class TestReal:
         )
         assert ready.refused("publish", "app", name, *keyless()) == (3, said)
         assert registry.tags(REPOSITORY) == []
+
+    def test_an_index_and_all_its_images(
+        self, ready: Desk, registry: Registry, name: str, sigstore: Sigstore
+    ) -> None:
+        images = [tiny(ready.root, platform) for platform in ("linux/amd64", "linux/arm64")]
+        reference = Reference(host=registry.host, repository=REPOSITORY, tag="1.0")
+        instance = find_instance(ready.work / "root.json", ready.work / "services.json")
+        push(images, reference, None, Silent(), Keyless(find_token(ready.work / "token"), instance))
+        code, found = self.verify(ready, name, sigstore)
+        rows = [(one["what"], one["signed"]) for one in found["manifests"]]
+        assert (code, rows) == (0, [("index", True), ("linux/amd64", True), ("linux/arm64", True)])
 
     def test_files_of_two(self, ready: Desk, name: str, registry: Registry) -> None:
         ready.write("root.json", (CASES / "trusted-root.json").read_text())
