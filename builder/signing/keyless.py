@@ -113,7 +113,7 @@ class Keyless:
             self._judge.known(bundle)
         except DistrustError as problem:
             raise RefusedError(
-                f"what {self._who} signed doesn't verify: it {problem}; "
+                f"what {self._who} signed doesn't verify: {problem}; "
                 "do the trusted root and the signing config belong together?"
             ) from None
         return Bundled(statement=statement, bundle=bundle)

@@ -17,7 +17,8 @@ from typing import Any
 import jwt
 import pytest
 import sigstore.sign
-from sigstore.models import SigningConfig
+from sigstore.dsse import Statement
+from sigstore.models import Bundle, SigningConfig
 from sigstore.oidc import IdentityToken
 from sigstore_models.trustroot.v1 import SigningConfig as Inner
 
@@ -29,7 +30,7 @@ from builder.signing import bundles, keyless
 from builder.signing.keyless import Keyless
 from builder.signing.trust import Instance, need_library, read_root
 from tests.integration.images.certificates import authority_and_server
-from tests.record_keyless import CASES
+from tests.record_keyless import CASES, STATEMENT
 from tests.unit.signing.test_trust import SERVICE, SERVICES
 
 CERTIFICATE, STAMP, ENTRY = "/api/v2/signingCert", "/", "/api/v2/log/entries"
@@ -102,6 +103,22 @@ def token() -> IdentityToken:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A signer that has signed before."""
+
+    bundle: Bundle
+
+    def sign_dsse(self, _: Statement) -> Bundle:
+        return self.bundle
+
+
+def config(url: str) -> SigningConfig:
+    rows = {name: [{**row, "url": url} for row in SERVICES[name]] for name in ("caUrls", "rekorTlogUrls")}
+    data = {**SERVICES, **rows, "tsaUrls": [{**SERVICE, "url": f"{url}/"}]}
+    return SigningConfig(Inner.from_json(json.dumps(data)))
+
+
 def refusal(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Of everything that is done before a byte is sent."""
 
@@ -109,10 +126,8 @@ def refusal(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
         return ()
 
     monkeypatch.setattr(bundles, "there", none)
-    rows = {name: [{**row, "url": url} for row in SERVICES[name]] for name in ("caUrls", "rekorTlogUrls")}
-    config = Inner.from_json(json.dumps({**SERVICES, **rows, "tsaUrls": [{**SERVICE, "url": f"{url}/"}]}))
     root = read_root(CASES / "trusted-root.json")
-    signing = Keyless(token(), Instance(root=root, services=SigningConfig(config)))
+    signing = Keyless(token(), Instance(root=root, services=config(url)))
     subject = Document(media_type=MANIFEST, data=b"{}")
     with pytest.raises(RefusedError) as caught:
         asyncio.run(signing.prepare(NoRegistry(), [(subject, ())]))  # type: ignore[arg-type]
@@ -232,3 +247,22 @@ def test_a_certificate_of_the_service_that_nobody_knows(
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "own.pem"))
         need_library()
         assert refusal(services.url, monkeypatch).endswith(" answered 500 internal server error")
+
+
+def test_what_doesn_t_verify_is_not_published(tmp_path: Path, services: Services) -> None:
+    """The log that the signing config names isn't the one that the root trusts."""
+    root, other = (
+        json.loads((CASES / name).read_bytes()) for name in ("trusted-root.json", "other-root.json")
+    )
+    (tmp_path / "root.json").write_text(json.dumps({**root, "tlogs": other["tlogs"]}))
+    bundle = Bundle.from_json((CASES / "signed.json").read_bytes())
+    signing = Keyless(
+        token(), Instance(root=read_root(tmp_path / "root.json"), services=config(services.url))
+    )
+    with pytest.raises(RefusedError) as caught:
+        asyncio.run(signing.signed(Replayed(bundle), STATEMENT))  # type: ignore[arg-type]
+    assert str(caught.value).startswith("what 'ada@example.test' (issuer 'http://127.0.0.1:")
+    assert str(caught.value).endswith(
+        "') signed doesn't verify: invalid log entry: checkpoint: invalid signature: keyring: invalid "
+        "signature; do the trusted root and the signing config belong together?"
+    )
