@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -395,3 +396,36 @@ def test_a_status_file_with_removed_and_foreign_packages(archive: LocalArchive, 
     run = look(older, Asking(store=store, progress=Silent(), now=NOW, offline=False))
     assert (run.packages, run.found) == (2, ())
     assert "packages of another architecture than the image's: i386" in run.limits
+
+
+def test_an_image_for_another_platform_is_looked_up_in_its_own_index(
+    archive: LocalArchive, store: Store
+) -> None:
+    arm = dataclasses.replace(LIB, architecture="arm64", version="2.0+deb13u2")
+    archive.publish([SUPPORT], security=[LIB, arm])
+    entries = [
+        file("var/lib/dpkg/status.d/lib", stanza("lib", "2.0", architecture="arm64")),
+        file("etc/os-release", "ID=debian\nVERSION_ID=13\n"),
+    ]
+    built = Image(rootfs=Rootfs().with_entries(entries), config=ImageConfig(platform="linux/arm64/v8"))
+    run = look(built, Asking(store=store, progress=Silent(), now=NOW, offline=False))
+    assert {one.fixed for one in run.found} == {"2.0+deb13u2"}
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_the_real_archive_says_what_old_packages_lack() -> None:
+    """Those of Debian 13.0: what has been mended since then stays so."""
+    old = (
+        ("libssl3t64", "3.5.1-1", "openssl"),
+        ("libexpat1", "2.7.1-2", "expat"),
+        ("binutils", "2.44-3", ""),
+    )
+    asking = Asking(store=Store.default(), progress=Silent(), now=int(time.time()), offline=False)
+    run = look(image(*old), asking)
+    assert (run.problem, run.packages) == ("", 3)
+    assert {"CVE-2025-15467", "CVE-2025-69419"} <= {
+        one.id for one in run.found if one.package == "libssl3t64"
+    }
+    assert all(one.fixed_since > "2025-08-09" for one in run.found)
+    assert [(one.package, one.level) for one in run.support or ()] == [("binutils", SupportLevel.LIMITED)]
