@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.config.asked import Asked, ask, run_settings
+from builder.config.asked import Asked, ask, run_settings, scan_settings
 from builder.config.chain import Link, chain_from
 from builder.config.parse import in_order, news
 from builder.config.problems import Problem, shown
@@ -29,6 +29,7 @@ class Settled:
     """Key -> why it was switched off."""
     packages: tuple[str, ...]
     run: Mapping[str, Any]
+    scan: Mapping[str, Any]
     waivers: Mapping[str, str]
     """Key -> reason and last day."""
 
@@ -48,6 +49,7 @@ def settled(workspace: Workspace, name: str, path: Path, today: datetime.date) -
         off={item.key: item.reason for item in asked.switched_off},
         packages=tuple(sorted({item for link in links if link.profile for item in link.profile.packages})),
         run=run_settings(links).model_dump(mode="json", by_alias=True),
+        scan=scan_settings(links).model_dump(mode="json", by_alias=True),
         waivers={item.control: f"{item.reason} (until {item.expires})" for item in waivers},
     )
 
@@ -100,6 +102,7 @@ def diff(workspace: Workspace, first: str, second: str, today: datetime.date) ->
             key: changes for key in both if (changes := _changes(old.controls[key], new.controls[key]))
         },
         "run": _changes(old.run, new.run),
+        "scan": _changes(old.scan, new.scan),
         "packages": _changes(dict.fromkeys(old.packages, True), dict.fromkeys(new.packages, True)),
         "waivers": _changes(old.waivers, new.waivers),
     }
@@ -125,7 +128,7 @@ def diff_text(data: Mapping[str, Any]) -> str:
             for name, change in changes.items()
         ]
     sections = [f"{data['from']} -> {data['to']}", *(["controls", table(rows)] if rows else [])]
-    for title in ("run", "packages", "waivers"):
+    for title in ("run", "scan", "packages", "waivers"):
         known = [(_sign(change), name, _told(change)) for name, change in data[title].items()]
         sections += [title, table(known)] if known else []
     return "\n".join(sections) if len(sections) > 1 else f"{sections[0]}: nothing changes"

@@ -12,6 +12,7 @@ from builder.config.plan import make_foreign_plan
 from builder.controls.catalogue import BY_KEY
 from builder.controls.gate import Verdict, judge
 from builder.errors import InputError
+from builder.image.documents import INDEXES
 from builder.image.layout import find_image, read_image
 from builder.image.memory import Memory
 from builder.locks import gather
@@ -110,7 +111,7 @@ def of_others(
     wanted, known = asked.wanted, place.workspace.images()
     with opened(reference, place.store, place.progress, wanted.platform, known) as found:
         plan = make_foreign_plan(place.workspace, found.name, wanted.profile, BY_KEY, today())
-        layout = found.place if found.place is not None and found.place.is_dir() else None
+        layout = lone(found.place)
         with tempfile.TemporaryDirectory(prefix="temper-scan-") as folder:
             target = Target(
                 place=place, plan=plan, image=found.image, layout=layout,
@@ -126,6 +127,16 @@ def of_others(
         verdict=judge(answer, plan.scan, target.today),
         path=None,
     )
+
+
+def lone(place: Path | None) -> Path | None:
+    """A layout of one image: of several, each scanner would choose one by rules of its own."""
+    if place is None or not place.is_dir():
+        return None
+    index = json.loads((place / "index.json").read_bytes())
+    images = index.get("manifests", ())
+    one = len(images) == 1 and images[0].get("mediaType") not in INDEXES
+    return place if one else None
 
 
 def written_sbom(place: Workplace, image: Image, name: str, folder: Path) -> Path:

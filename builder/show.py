@@ -13,6 +13,7 @@ from builder.controls.page import enforced
 from builder.errors import InputError
 from builder.model.plan import Plan
 from builder.model.profile import RunSettings, Ulimit
+from builder.model.scan import ScanSettings
 from builder.model.scheduling import ANY, Mps
 from builder.model.spec import GpuSpec
 from builder.names import suggestion
@@ -101,6 +102,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
             {"key": item.key, "reason": item.reason, "by": item.by} for item in plan.switched_off
         ],
         "run": plan.run.model_dump(mode="json", by_alias=True),
+        "scan": plan.scan.model_dump(mode="json", by_alias=True),
         "waivers": [item.model_dump(mode="json", by_alias=True) for item in plan.waivers],
     }
 
@@ -115,6 +117,7 @@ def plan_text(plan: Plan) -> str:
         ("platforms", ", ".join(spec.platforms)),
         ("entrypoint", " ".join([*spec.entrypoint, *spec.cmd])),
         ("run", run_text(plan.run)),
+        ("scan", scan_text(plan.scan)),
         *([("gpu", gpu_text(spec.gpu))] if spec.gpu is not None else []),
         *([("jit", "compiles while it runs")] if spec.jit else []),
     ]
@@ -158,6 +161,14 @@ def run_text(run: RunSettings) -> str:
     for key, value in said.items():
         if value == ANY or isinstance(value, list | tuple):
             said[key] = ",".join(map(str, value)) if value != ANY else ""
+    return " ".join(f"{key}={value}" for key, value in sorted(said.items()) if value != "")
+
+
+def scan_text(scan: ScanSettings) -> str:
+    said = scan.model_dump(by_alias=True, exclude={"pins"})
+    said["scanners"] = ",".join(scan.scanners or ())
+    said["fixed-only"] = "yes" if scan.fixed_only else "no"
+    said["pins"] = ",".join(scan.pins or {})
     return " ".join(f"{key}={value}" for key, value in sorted(said.items()) if value != "")
 
 

@@ -70,7 +70,7 @@ def golden_files() -> Iterator[tuple[Path, str]]:
 
 def schemas() -> Iterator[tuple[Path, str]]:
     """What `temper schema` prints, for editors to find in the checkout."""
-    for kind in ("image", "profile"):
+    for kind in ("image", "profile", "vex"):
         text = json.dumps(schema(kind, BY_KEY), indent=2, sort_keys=True)
         yield SCHEMAS / f"{kind}.schema.json", f"{text}\n"
 

@@ -138,9 +138,9 @@ def profile_check(context: click.Context, file: Path, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("kind", type=click.Choice(["image", "profile"]))
+@click.argument("kind", type=click.Choice(["image", "profile", "vex"]))
 def schema(kind: str) -> None:
-    """Print the JSON Schema of image.yaml or of a profile, for editors."""
+    """Print the JSON Schema of image.yaml, of a profile or of a file of vex/, for editors."""
     from builder.config.schema import schema as schema_of
     from builder.controls.catalogue import BY_KEY
 

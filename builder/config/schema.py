@@ -12,12 +12,15 @@ from pydantic import BaseModel
 from builder.controls.frame import AnyControl
 from builder.model.profile import Off, Profile
 from builder.model.spec import ImageSpec
+from builder.model.vex import VexSheet
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema(kind: str, catalogue: Mapping[str, AnyControl] | None = None) -> dict[str, Any]:
-    """Of an `image` or a `profile`; with the catalogue, each control and its parameters are spelt out."""
+    """Of an `image`, a `profile` or a file of `vex/`; with the catalogue, each control is spelt out."""
+    if kind == "vex":
+        return _headed(VexSheet, "vex/*.yaml")
     return image_schema() if kind == "image" else profile_schema(catalogue or {})
 
 

@@ -34,6 +34,8 @@ controls:
   healthcheck: {off: a load balancer asks instead}
 run:
   memory: 2g
+scan:
+  grace-days: 3
 waivers:
   - {control: no-shell, reason: until the new release, expires: 2027-03-31}
 """
@@ -47,6 +49,8 @@ controls
   ~  nonroot-user  high  uid: 65532 -> 10001
 run
   ~  memory  512m -> 2g
+scan
+  ~  grace-days  14 -> 3
 packages
   +  procps
 waivers
@@ -62,6 +66,7 @@ def test_what_changes_is_told_by_part(tmp_path: Path) -> None:
         "removed": {"healthcheck": "a load balancer asks instead"},
         "parameters": {"nonroot-user": {"uid": {"from": 65532, "to": 10001}}},
         "run": {"memory": {"from": "512m", "to": "2g"}},
+        "scan": {"grace-days": {"from": 14, "to": 3}},
         "packages": {"procps": {"from": None, "to": True}},
         "waivers": {"no-shell": {"from": None, "to": "until the new release (until 2027-03-31)"}},
     }

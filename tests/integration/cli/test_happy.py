@@ -74,7 +74,7 @@ def test_explain_tells_why(desk: Desk) -> None:
     assert json.loads(desk.run("explain", "no-shell", "--json").out)["key"] == "no-shell"
 
 
-@pytest.mark.parametrize("kind", ["image", "profile"])
+@pytest.mark.parametrize("kind", ["image", "profile", "vex"])
 def test_schema_is_json(desk: Desk, kind: str) -> None:
     ran = desk.run("schema", kind)
     assert (ran.code, ran.err) == (0, "")

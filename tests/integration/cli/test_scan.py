@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def place(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     trivy = programs / "trivy"
     trivy.write_text(
         '#!/bin/sh\ncase $1 in --version) echo "Version: 0.74.0"; exit;; esac\n'
-        f"cat {programs}/answer.json > trivy.json\n"
+        f'echo "$1" >> {programs}/asked\ncat {programs}/answer.json > trivy.json\n'
     )
     trivy.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
@@ -218,6 +219,32 @@ def test_for_programs(built: Desk) -> None:
         1,
         False,
         ["CVE-2026-0001"],
+    )
+
+
+def test_of_an_image_of_others_nothing_is_kept(built: Desk) -> None:
+    """Its layout is read as it is; of an archive the scanner is given an SBOM."""
+    folder = built.work / BUILT / "oci"
+    with tarfile.open(built.work / "app.tar", "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.add(path, path.relative_to(folder), recursive=False)
+    (built.work / BUILT / "sbom").rename(built.work / "elsewhere")
+    for reference in (f"{BUILT}/oci", "app.tar"):
+        ran = built.run("-q", "scan", reference, "-p", "bank", "--scanner", "trivy")
+        assert (ran.code, ran.err) == (1, "")
+        assert "  lib      2.0        9.0       CVE-2026-0001  critical  seen " in ran.out
+        assert "written to" not in ran.out
+    assert (built.root / "programs/asked").read_text() == "image\nsbom\n"
+    assert not (built.work / BUILT / "scan.json").exists()
+
+
+def test_what_others_built_proves_nothing(built: Desk) -> None:
+    assert built.refused("scan", f"{BUILT}/oci", "-p", "bank", "--propose-vex") == (
+        2,
+        (
+            f"temper: --propose-vex: '{BUILT}/oci' was built by others; nobody here knows what its packages "
+            "brought\n"
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from builder.config.parse import parse_image, parse_profile
-from builder.config.schema import image_schema, profile_schema
+from builder.config.schema import image_schema, profile_schema, schema
 from builder.config.wording import ELSEWHERE, FORMS, IN_THE_PROFILE, keys
 from builder.errors import InputError
 from builder.model import profile, spec
@@ -63,7 +63,8 @@ def test_file_that_is_too_long(tmp_path: Path) -> None:
 
 
 def test_every_pattern_has_words() -> None:
-    assert set(_patterns(image_schema())) | set(_patterns(profile_schema({}))) <= set(FORMS)
+    schemas = [image_schema(), profile_schema({}), schema("vex")]
+    assert set(_patterns(schemas)) <= set(FORMS)
 
 
 def _patterns(part: object) -> list[str]:

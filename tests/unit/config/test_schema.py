@@ -20,7 +20,7 @@ def problems(kind: str, path: Path, controls: bool = True) -> list[str]:
     return [error.json_path for error in found]
 
 
-@pytest.mark.parametrize("kind", ["image", "profile"])
+@pytest.mark.parametrize("kind", ["image", "profile", "vex"])
 def test_schema_is_valid(kind: str) -> None:
     Draft202012Validator.check_schema(schema(kind, CATALOGUE))
 
@@ -54,7 +54,7 @@ def test_editors_refuse_what_temper_refuses(case: str) -> None:
     assert problems("profile", CASES / case / "profiles/bank.yaml")
 
 
-@pytest.mark.parametrize("kind", ["image", "profile"])
+@pytest.mark.parametrize("kind", ["image", "profile", "vex"])
 def test_the_published_schema_is_what_temper_schema_prints(kind: str) -> None:
     published = TOP / "docs/schema" / f"{kind}.schema.json"
     assert json.loads(published.read_text(encoding="utf-8")) == schema(kind, BY_KEY)

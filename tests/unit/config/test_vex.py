@@ -1,13 +1,18 @@
 """What a person reads when a VEX file is wrong: each case compares the whole message."""
 
 import datetime
+import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from builder.config.document import read
+from builder.config.schema import schema
 from builder.config.vex import statements
 from builder.errors import InputError
 
+PAGE = Path(__file__).parents[3] / "docs/scanning.md"
 SOUND = """\
 author: Platform security <security@example.org>
 statements:
@@ -51,6 +56,15 @@ def test_sound() -> None:
     assert (str(one), one.label) == ("vex/a.yaml:3", "vex/a.yaml: vulnerable_code_not_in_execute_path")
     assert one.statement.statement == "Nothing here resolves names"
     assert one.statement.expires == datetime.date(2027, 3, 31)
+
+
+def test_the_example_of_the_page_is_sound() -> None:
+    _, _, rest = PAGE.read_text().partition("```yaml\nauthor:")
+    Path("vex/page.yaml").write_text(f"author:{rest.partition('```')[0]}")
+    [one] = statements([Path()], "python", ["notebook"])
+    assert one.statement.images == ("python", "notebook")
+    fits = Draft202012Validator(schema("vex"))
+    assert list(fits.iter_errors(json.loads(json.dumps(read(Path("vex/page.yaml")).data, default=str)))) == []
 
 
 def test_there_may_be_none() -> None:
