@@ -119,7 +119,8 @@ def of_others(
                 today=today(), update=asked.update,
             )  # fmt: skip
             answer = answered(target, asked, table)
-        answer = with_first_seen(place.store, f"{found.name} {found.image.config.platform}", answer)
+        where = found.place.resolve() if found.place is not None else reference
+        answer = with_first_seen(place.store, f"{where} {found.image.config.platform}", answer)
     return Scanned(
         scan=answer,
         plan=plan,
