@@ -1,19 +1,21 @@
 """`scan.json` beside an image: read back, dropped with the image that it was about, told in the report."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from builder.config.vex import statements
 from builder.controls.audit import Audited, audit_one
 from builder.controls.frame import Context
 from builder.image.folder import plain_errors
 from builder.model.image import Image
 from builder.model.plan import ForeignPlan, Plan
 from builder.model.report import ControlResult, Outcome, Report
-from builder.model.scan import Scan
-from builder.model.vex import Issued, StatedScan
+from builder.model.scan import Scan, StatedScan
 from builder.stages import SCAN, VEX
 from builder.verify.report import after, not_assessed, waiver_for
 from builder.workplace import Workplace, today
+
+if TYPE_CHECKING:
+    from builder.model.vex import Issued
 
 LARGEST = 64 << 20
 """Bytes of a scan.json that is read back: a hundred thousand findings."""
@@ -21,8 +23,10 @@ CONTROLS = ("vulnerability-scan", "no-pending-updates", "supported-packages", "v
 """Those that look at scan.json."""
 
 
-def issued_of(place: Workplace, plan: Plan | ForeignPlan) -> tuple[Issued, ...]:
+def issued_of(place: Workplace, plan: Plan | ForeignPlan) -> tuple["Issued", ...]:
     """Of the workspace, and those beside the image. Raises `InputError` with every problem of them."""
+    from builder.config.vex import statements  # noqa: PLC0415 - most images have neither scan nor statement
+
     folders = [place.workspace.cwd, *([plan.folder] if isinstance(plan, Plan) else [])]
     return statements(folders, plan.image, place.workspace.images())
 

@@ -13,7 +13,7 @@ from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan, PlannedControl
 from builder.model.report import Finding, Outcome
 from builder.model.sbom import StatedSbom
-from builder.model.vex import StatedScan
+from builder.model.scan import StatedScan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

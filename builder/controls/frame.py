@@ -15,7 +15,7 @@ from builder.model.lock import LockedIndex, LockedPlatform
 from builder.model.plan import Plan
 from builder.model.report import Finding, Severity
 from builder.model.sbom import StatedSbom
-from builder.model.vex import StatedScan
+from builder.model.scan import StatedScan
 
 
 class NoParameters(Strict):

@@ -2,12 +2,11 @@
 
 import datetime
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from builder.controls.frame import Context, Control, NoParameters, NotAssessed
-from builder.controls.gate import Merged, judge
 from builder.controls.references import cis, ghsa, nist, openvex, srg
 from builder.model.base import Strict
 from builder.model.image import Image
@@ -15,7 +14,8 @@ from builder.model.report import Finding, Severity
 from builder.model.scan import SCAN_DEFAULTS, Scan, ScanRun, ScanSettings, Vulnerability
 from builder.model.tools import refusal
 
-SCAN_AGAIN = "scan it again: `temper scan` writes scan.json beside the layout"
+if TYPE_CHECKING:
+    from builder.controls.gate import Merged
 
 
 def settings(context: Context) -> ScanSettings:
@@ -65,6 +65,8 @@ class VulnerabilityScan(Control[ScanParameters]):
             )
 
     def _failing(self, scan: Scan, settings: ScanSettings, today: datetime.date) -> Iterator[Finding]:
+        from builder.controls.gate import judge  # noqa: PLC0415 - most builds have no scan beside them
+
         verdict = judge(scan, settings, today)
         for one in verdict.failing:
             yield Finding(message=told(one))
@@ -72,7 +74,7 @@ class VulnerabilityScan(Control[ScanParameters]):
             raise NotAssessed("; ".join(verdict.problems))
 
 
-def told(one: Merged) -> str:
+def told(one: "Merged") -> str:
     first = one.first
     name = one.id or "a security update that is pending"
     fix = f"fixed in {one.fixed}" if one.fixed else "no fix"
@@ -117,12 +119,11 @@ class KnownScanners(Control[NoParameters]):
     remedy = "install another release, pin its hash in the profile (`scan: {pins: ...}`), and scan again"
     severity = Severity.CRITICAL
     references = (ghsa("GHSA-69fq-xp46-6x23"), srg("SRG-APP-000131-CTR-000280"))
-    built_in: ClassVar[str] = "built-in"
 
     def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
         stated = context.known_scan()
         for run in stated.scan.runs if stated.scan is not None else ():
-            if run.scanner != self.built_in and run.assessed:
+            if run.scanner != "built-in" and run.assessed:
                 yield from self._faults(run, settings(context))
 
     def _faults(self, run: ScanRun, settings: ScanSettings) -> Iterator[Finding]:

@@ -1,12 +1,17 @@
 """What scanners found in an image: one form for every scanner, kept as `scan.json` beside the image."""
 
+import datetime
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from builder.model.base import Strict
 from builder.model.spec import Strings, as_tuple
+
+if TYPE_CHECKING:
+    from builder.model.vex import Issued
 
 ScannerName = Literal["built-in", "trivy", "grype"]
 SCANNERS: tuple[ScannerName, ...] = ("built-in", "trivy", "grype")
@@ -150,3 +155,16 @@ class Scan(Strict):
     @property
     def date(self) -> str:
         return self.time[:10]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedScan:
+    """What `scan.json` beside a layout says, whoever wrote it last, and what it is held against."""
+
+    file: str = "scan.json"
+    scan: Scan | None = None
+    problem: str = ""
+    """Why it can't be read."""
+    today: datetime.date
+    issued: tuple["Issued", ...] = ()
+    """VEX statements about the image, as they stand today."""

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from builder.model.base import Strict
 from builder.model.package import normal
 from builder.model.profile import as_date
-from builder.model.scan import Scan, Vulnerability
+from builder.model.scan import Vulnerability
 from builder.model.spec import Strings, as_tuple
 
 Status = Literal["not_affected", "affected", "fixed", "under_investigation"]
@@ -121,16 +121,3 @@ class Issued:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatedScan:
-    """What `scan.json` beside a layout says, whoever wrote it last, and what it is held against."""
-
-    file: str = "scan.json"
-    scan: Scan | None = None
-    problem: str = ""
-    """Why it can't be read."""
-    today: datetime.date
-    issued: tuple[Issued, ...] = ()
-    """VEX statements about the image, as they stand today."""

@@ -9,7 +9,7 @@ from builder.model.definition import Definition
 from builder.model.image import Image
 from builder.model.plan import Plan
 from builder.model.sbom import StatedSbom
-from builder.model.vex import StatedScan
+from builder.model.scan import StatedScan
 
 T = TypeVar("T")
 Break = Callable[[Image], Image]

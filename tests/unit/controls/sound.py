@@ -17,10 +17,10 @@ from builder.model.lock import LockedIndex, LockedPackage, LockedPlatform, Locke
 from builder.model.plan import Plan, PlannedControl
 from builder.model.profile import RunSettings
 from builder.model.sbom import FILES, StatedSbom
-from builder.model.scan import Rating, Scan, ScanRun, Vulnerability
+from builder.model.scan import Rating, Scan, ScanRun, StatedScan, Vulnerability
 from builder.model.spec import FileSpec, Healthcheck, ImageSpec, PythonSpec, State, Writable
 from builder.model.tree import Bytes, Elf, Entry, Facts, Kind, Owner, Rootfs
-from builder.model.vex import Issued, StatedScan, Statement
+from builder.model.vex import Issued, Statement
 from builder.render.contract import make_contract
 from builder.render.definition import render
 

@@ -11,8 +11,7 @@ from builder.controls.dockerfile import instructions
 from builder.controls.frame import Context
 from builder.model.beside import Beside, StatedPublication
 from builder.model.report import Outcome
-from builder.model.scan import Support, SupportLevel, Vulnerability
-from builder.model.vex import StatedScan
+from builder.model.scan import StatedScan, Support, SupportLevel, Vulnerability
 from tests.unit.controls.sound import beside, file, image, lock, plan, planned, put, scan
 
 NO_LOCK = "no lock: the image was not built from an image.lock.json here"

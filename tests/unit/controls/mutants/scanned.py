@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from builder.model.plan import Plan
-from builder.model.scan import Rating, Support, SupportLevel, Vulnerability
-from builder.model.vex import StatedScan
+from builder.model.scan import Rating, StatedScan, Support, SupportLevel, Vulnerability
 from tests.unit.controls.mutant import Mutant
 
 Told = Callable[[StatedScan], StatedScan]
