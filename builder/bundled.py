@@ -17,7 +17,7 @@ from builder.model.lock import Lock
 from builder.packages.bases import ARCHITECTURES, SECURITY, find_base
 from builder.packages.lock import read_lock
 from builder.packages.release import Release, keep_release, kept_release, signed_release
-from builder.packages.vouching import indexes_of, package_named, unvouched
+from builder.packages.vouching import indexes_of, lists_of, package_named, unvouched
 from builder.scan.support import PACKAGE as SUPPORT
 from builder.workplace import Workplace, host_platform
 from builder.workplace import plan as make_plan
@@ -92,14 +92,13 @@ def take(place: Workplace, bundle: BundleFile, wanted: set[str]) -> None:
 def wanted(
     bundle: BundleFile, entry: BundledImage, lock: Lock, platforms: list[str], platform: str
 ) -> set[str]:
-    """What one image is built from; a bundle may hold others too."""
+    """What one image is built from; a bundle may hold others too. Raises `ArchiveError` for a wrong lock."""
+    if not lock.platforms.keys() >= {*platforms}:
+        raise ArchiveError(f"'{bundle.path}': its lock {entry.lock} is for other platforms; bundle anew")
     section = lock.platforms[platform]
     found = {one.sha256 for one in section.toolbox} | {one.sha256 for one in section.wheels}
     found |= {one.sha256 for name in platforms for one in lock.platforms[name].packages}
-    for index in bundle.manifest.indexes:
-        if index.sha256 in entry.indexes:
-            found |= {index.sha256, *index.packages.values()}
-    return found
+    return found | {*entry.indexes}
 
 
 def refuse_other(place: Workplace, path: Path, asked: Asked, entries: tuple[DescribedEntry, ...]) -> None:
@@ -130,9 +129,10 @@ def check_signatures(
         if known is None or known.release.date < release.date:  # a scan without network goes by it
             keep_release(place.store, release, release.date)
     for platform in platforms:
-        section = lock.platforms[platform]
+        section, architecture = lock.platforms[platform], ARCHITECTURES[platform]
+        take(place, bundle, lists_of(base, releases, architecture))
         with naming(bundle):
-            indexes = indexes_of(place.store, base, releases, ARCHITECTURES[platform])
+            indexes = indexes_of(place.store, base, releases, architecture)
             old = list(unvouched(indexes, (*section.packages, *section.toolbox)))
         support = package_named(indexes, SUPPORT, without=SECURITY)
         if support is not None and bundle.size(support.sha256):

@@ -9,11 +9,11 @@ from builder import resources
 from builder.errors import EngineError
 from builder.image.engine import Engine
 from builder.image.layers import plain_size
-from builder.locks import busybox, strace
 from builder.model.plan import Plan
 from builder.model.report import CheckResult, Outcome, SeccompRow
 from builder.model.spec import GpuSpec
 from builder.stages import DEFINITION, LAYOUT, Made, Options
+from builder.tools import busybox, strace
 from builder.verify.live import LiveResult, not_run
 from builder.verify.runner import verify as run_suites
 from builder.verify.seccomp.facts import MACHINES as SYSCALL_MACHINES

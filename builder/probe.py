@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from builder.errors import GoneError, LockError, NetworkError
-from builder.locks import absent, busybox, tool
+from builder.locks import absent
 from builder.model.lock import LockedPlatform
 from builder.packages.lock import read_lock
+from builder.tools import busybox, tool
 from builder.workplace import Workplace
 
 BASE = "debian/trixie"

@@ -15,7 +15,6 @@ from builder.errors import EngineError
 from builder.image.engine import Engine
 from builder.image.layout import find_image
 from builder.image.running import Mount
-from builder.locks import busybox
 from builder.model.image import Image
 from builder.model.plan import Plan
 from builder.model.report import CheckResult, Report
@@ -25,6 +24,7 @@ from builder.pipeline import examine, finished
 from builder.probe import spare_busybox
 from builder.reference import Opened
 from builder.stages import LAYOUT, Made, Options
+from builder.tools import busybox
 from builder.verify import trial
 from builder.verify.commands import command_checks
 from builder.verify.runner import HOLD, probe_contract

@@ -78,6 +78,12 @@ class Asking:
         fetch_compressed(self.store, wanted, self.progress, offline=self.offline)
 
 
+def lists_of(base: Base, releases: Iterable[Release], architecture: str) -> set[str]:
+    """The sha256 of each compressed list of packages, by the signed indexes."""
+    path = packages_path(base, architecture)
+    return {release.files[compressed(release, path)].sha256 for release in releases}
+
+
 def indexes_of(store: Store, base: Base, releases: Iterable[Release], architecture: str) -> list[Index]:
     """Of compressed files that lie in the store, one architecture's: they hold some 60 MB."""
     path = packages_path(base, architecture)

@@ -364,6 +364,31 @@ def test_a_file_that_was_left_out(far: Far) -> None:
     assert far.refused() == (3, f"temper: 'BUNDLE': lacks the file {LIB_SHA}; bundle anew\n")
 
 
+def test_a_list_of_packages_that_was_left_out(far: Far) -> None:
+    packages = far.desk.archive.root / "debian/dists/trixie/main/binary-amd64/Packages.xz"
+    left_out = hashlib.sha256(packages.read_bytes()).hexdigest()
+
+    def change(manifest: dict[str, Any], blobs: dict[str, bytes]) -> None:
+        del blobs[left_out]
+        for row in manifest["indexes"]:
+            row["packages"] = {}
+
+    far.rewritten(change)
+    assert far.refused() == (3, f"temper: 'BUNDLE': lacks the file {left_out}; bundle anew\n")
+
+
+def test_a_manifest_that_promises_what_the_lock_has_not(far: Far) -> None:
+    def change(manifest: dict[str, Any], blobs: dict[str, bytes]) -> None:
+        manifest["images"][0]["platforms"] = ["linux/amd64", "linux/arm64"]
+
+    far.rewritten(change)
+    words = ("build", "app", "--bundle", str(far.bundle), "--platform", "linux/arm64")
+    assert far.refused(*words) == (
+        3,
+        "temper: 'BUNDLE': its lock here/images/app/image.lock.json is for other platforms; bundle anew\n",
+    )
+
+
 def test_a_path_out_of_the_description(far: Far) -> None:
     def change(manifest: dict[str, Any], blobs: dict[str, bytes]) -> None:
         manifest["description"][-1]["path"] = "here/images/../../../evil"

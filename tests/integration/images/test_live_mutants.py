@@ -13,13 +13,13 @@ from builder.config.workspace import Workspace
 from builder.controls.catalogue import BY_KEY
 from builder.image.assemble import assemble
 from builder.image.engine import Engine
-from builder.locks import busybox
 from builder.model.image import Image, ImageConfig, Layer
 from builder.model.report import Outcome
 from builder.model.tree import Bytes, Entry, Kind, Rootfs
 from builder.packages.lock import read_lock
 from builder.packages.store import Store
 from builder.progress import Silent
+from builder.tools import busybox
 from builder.verify.live import LiveResult
 from builder.verify.runner import verify
 from builder.verify.toolbox import make_toolbox
