@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +18,7 @@ from builder.errors import ArchiveError, InputError
 from builder.image.tar import BLOCK, CHUNK, copy_content, header
 from builder.model.bundle import Bundle, BundledBlob
 from builder.model.tree import Entry, Kind, Slice
-from builder.packages.store import Store
+from builder.packages.store import WRITTEN, Store
 from builder.progress import Progress
 
 MANIFEST = "bundle.json"
@@ -58,7 +59,9 @@ class _Counted:
         self._file, self._progress = file, progress
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
+        view = memoryview(data)
+        for start in range(0, len(data), WRITTEN):
+            self._file.write(view[start : start + WRITTEN])
         self._progress.advance(len(data))
 
 
@@ -78,8 +81,9 @@ def write_bundle(manifest: Bundle, store: Store, file: BinaryIO, progress: Progr
 class BundleFile:
     """A bundle whose form was checked; its blobs are hashed when they are taken."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BufferedReader) -> None:
         self.path, self._file = path, file
+        self._buffer = memoryview(bytearray(CHUNK))
         self.manifest, after = self._read_manifest()
         self._refuse_size(after)
         self._places: Mapping[str, tuple[BundledBlob, int]] = dict(self._walk(after))
@@ -92,10 +96,10 @@ class BundleFile:
         self._file.seek(offset)
         left = blob.size
         with store.writer() as writer:
-            while left and (data := self._read(min(left, CHUNK))):
-                writer.write(data)
-                left -= len(data)
-                progress.advance(len(data))
+            while left and (count := self._fill(min(left, CHUNK))):
+                writer.write(self._buffer[:count])
+                left -= count
+                progress.advance(count)
             if left or writer.sha256 != sha256:
                 raise ArchiveError(f"'{self.path}': {blob.name}: is damaged or was changed; {AGAIN}")
 
@@ -103,8 +107,18 @@ class BundleFile:
         return self._places[sha256][0].size if sha256 in self._places else 0
 
     def _read(self, size: int) -> bytes:
-        try:
+        with self._plain_errors():
             return self._file.read(size)
+
+    def _fill(self, size: int) -> int:
+        """Into one buffer: fresh memory for each piece of a gigabyte took more time than the reading."""
+        with self._plain_errors():
+            return self._file.readinto(self._buffer[:size])
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise ArchiveError(f"'{self.path}': can't be read: {reason}") from None

@@ -31,6 +31,9 @@ POLL, LONGEST_POLL = 0.002, 0.05
 STALE_PART = 7 * 24 * 3600
 """Seconds before an unlocked partial download is given up."""
 
+WRITTEN = 1 << 17
+"""Bytes that are written at once: a MiB at once took Linux 6.18 on ext4 up to five times as long."""
+
 _GIVEN_UP = threading.Event()
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+~-]{0,199}")
@@ -84,12 +87,13 @@ class Writer:
             yield file
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
+        view = memoryview(data).cast("B")
         with plain_errors(self._store.root, self._path):
-            self._file.write(data)
-        self._hash.update(data)
-        count = memoryview(data).nbytes
-        self.size += count
-        return count
+            for start in range(0, view.nbytes, WRITTEN):
+                self._file.write(view[start : start + WRITTEN])
+        self._hash.update(view)
+        self.size += view.nbytes
+        return view.nbytes
 
 
 @dataclass(frozen=True, slots=True)
