@@ -8,11 +8,14 @@ stands in one place, so each problem has one line (and no file can unfold to gig
 import datetime
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.resolver import Resolver
 
 from builder.config.problems import Location, Problem
 
@@ -28,6 +31,8 @@ INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 DECIMAL = re.compile(r"[-+]?([0-9]{1,30}\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,2})?")
 NUMBER_TO_OTHERS = re.compile(r"0o[0-7]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 """Numbers of YAML 1.2 that YAML 1.1 reads as words."""
+ODD = re.compile(r"[^\n -~]|[!%]|[|>]\S*#")
+"""What the two parsers may read otherwise."""
 BOOLEANS = {"true": True, "false": False}
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -84,7 +89,7 @@ def read(path: Path) -> Document:
     """Never raises for what stands in the file or for a file that can't be read: see `problems`."""
     try:
         text = _text(path)
-        node = _Composer(text).get_single_node()
+        node = _composed(text)
     except _Unreadable as error:
         return _unreadable(path, error.line, str(error))
     except yaml.MarkedYAMLError as error:
@@ -136,22 +141,52 @@ def _plain_words(error: yaml.MarkedYAMLError) -> str:
     return next((plain for part, plain in PLAIN_WORDS.items() if part in said), f"not YAML: {said}")
 
 
-class _Composer(yaml.SafeLoader):
+def _composed(text: str) -> yaml.Node | None:
+    """By libyaml, which takes an eighth of the time; what that refuses, PyYAML's own parser has words for.
+
+    They disagree about tags, tabs and signs beyond ASCII: what holds such is PyYAML's at once.
+    """
+    if yaml.__with_libyaml__ and not ODD.search(text):
+        with suppress(yaml.YAMLError):
+            return _Quick(text).get_single_node()
+    return _Plain(text).get_single_node()
+
+
+class _Composer(Composer):
     """PyYAML's nodes, with every alias left as a mark and nesting bounded."""
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.get_event()  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
+            event = self.get_event()  # type: ignore[attr-defined]
             return yaml.ScalarNode(ALIAS, event.anchor, event.start_mark, event.end_mark)
         self.depth += 1
         if self.depth > DEEPEST:
-            here = self.peek_event()  # type: ignore[no-untyped-call]
+            here = self.peek_event()  # type: ignore[attr-defined]
             raise yaml.MarkedYAMLError(problem="too deep", problem_mark=here.start_mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
+
+
+class _Plain(_Composer, yaml.SafeLoader):
+    pass
+
+
+if yaml.__with_libyaml__:
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+    class _Quick(_Composer, CParser, Resolver):
+        def __init__(self, text: str) -> None:
+            CParser.__init__(self, text)
+            Composer.__init__(self)
+            Resolver.__init__(self)
+
+        def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+            node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+            node.style = node.style or None  # libyaml's word for an unquoted one is ""
+            return node
 
 
 def _value(node: yaml.Node, at: Location, document: Document) -> Any:

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,3 +144,36 @@ def test_no_text_makes_reading_fail(tmp_path_factory: pytest.TempPathFactory, te
     found = read(path)
     assert found.readable or len(found.problems) == 1
     assert all(problem.line >= 1 for problem in found.problems)
+
+
+SIGNS = st.sampled_from(
+    [
+        *"-:,[]{}#&*!|>'\"%@`?~<= \n",
+        "  ",
+        "\t",
+        "\r\n",
+        "\n  ",
+        "\n- ",
+        ": ",
+        "key: ",
+        "x",
+        "é",
+        "\u2028",
+        "\ufeff",
+        "1_0",
+    ]
+)
+LINES = st.lists(
+    st.sampled_from(["a: 1", "b:", "  - x", "  c: [1, 2]", "- y", "'q': \"z\"", "? k", ": v", "---", "..."])
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(SIGNS, max_size=14).map("".join) | LINES.map("\n".join))
+def test_both_parsers_read_alike(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """What libyaml takes, PyYAML's own takes too, with the same lines; the others' messages are PyYAML's."""
+    folder = tmp_path_factory.getbasetemp()
+    found = document(folder, text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "__with_libyaml__", False)
+        assert document(folder, text) == found
