@@ -58,7 +58,7 @@ def plan(context: click.Context, image: str, profile: str, as_json: bool) -> Non
     is_flag=True,
     help="With --upgrade: only packages with a fix in the archive of security updates, and what they need.",
 )
-@click.option("--exit-code", is_flag=True, help="End with 1 where something moved.")
+@click.option("--exit-code", is_flag=True, help="End with 1 where a lock was written.")
 @AS_JSON
 @click.pass_context
 def lock(
