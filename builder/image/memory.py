@@ -12,7 +12,9 @@ from pathlib import Path
 
 from builder.controls import lists, secrets
 from builder.controls.secrets import LARGEST, look_of
+from builder.errors import ArchiveError
 from builder.image import contents, pieces, streams
+from builder.image.hashing import Hashing
 from builder.image.packed import Packed
 from builder.image.streams import Packing, Span
 from builder.model.tree import Bytes, Content, Entry, Facts, Owner, Slice
@@ -54,13 +56,20 @@ class Memory:
     """What a manifest calls by a digest is taken to be that: for telling images apart, since whoever pulls
     one checks it. No layer that was ever read is opened then."""
 
-    def recall(self, span: Span, owner: Owner) -> Held | None:
-        """`None` where the layer was never read, or the blob isn't what its name says."""
+    def recall(self, span: Span, owner: Owner, hashing: Hashing) -> Held | None:
+        """`None` where the layer was never read, or the blob isn't what its name says.
+
+        `hashing` knows all layers but those that are believed. It is at work while the record is read.
+        """
+        held = self._recalled(span, owner)
+        return held if held is not None and (self.believes(span) or _is_whole(span, hashing)) else None
+
+    def _recalled(self, span: Span, owner: Owner) -> Held | None:
         record = self.store.record(kind(), _hex(span)) if span.name.startswith(_SHA256) else None
         if record is None:
             return None
         data = json.loads(record)
-        if not self.store.has(data["texts"]) or not self._is_whole(span):
+        if not self.store.has(data["texts"]):
             return None
         packing = Packing(kind=data["kind"], plain=data["plain"], packed=data["packed"])
         content = partial(_content, span=span, packing=packing, texts=self.store.blob(data["texts"]))
@@ -71,17 +80,12 @@ class Memory:
             packing=packing,
         )
 
-    def _is_whole(self, span: Span) -> bool:
+    def believes(self, span: Span) -> bool:
+        """Without its bytes being hashed."""
         if self.by_name:
             return True
         large = self.believe is not None and span.size >= self.believe
-        if large and self.store.has(_hex(span)) and span.path.samefile(self.store.blob(_hex(span))):
-            return True
-        try:
-            with span.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == _hex(span)
-        except OSError:
-            return False  # whoever reads it then says why it can't be read
+        return large and self.store.has(_hex(span)) and span.path.samefile(self.store.blob(_hex(span)))
 
     def keep(self, span: Span, held: Held) -> None:
         """Remembers a layer that was found to be sound and to borrow nothing of the layers below it."""
@@ -111,6 +115,13 @@ def kind() -> str:
     for module in LEARNING:
         digest.update(Path(str(module.__file__)).read_bytes())
     return f"held-{digest.hexdigest()[:16]}"
+
+
+def _is_whole(span: Span, hashing: Hashing) -> bool:
+    try:
+        return hashing.digest(span) == span.name
+    except ArchiveError:
+        return False  # whoever reads it then says why it can't be read
 
 
 def _hex(span: Span) -> str:

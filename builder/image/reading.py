@@ -37,13 +37,13 @@ def read_image(stored: Stored, memory: Memory | None = None) -> Image:
         )
     with _no_collection():
         owners = _owners(data, len(stored.layers))
-        known = [
-            memory.recall(*one) if memory is not None else None
-            for one in zip(stored.layers, owners, strict=True)
-        ]
         with Hashing(
-            span for span, held in zip(stored.layers, known, strict=True) if held is None
+            span for span in stored.layers if memory is None or not memory.believes(span)
         ) as hashing:
+            known = [
+                memory.recall(*one, hashing) if memory is not None else None
+                for one in zip(stored.layers, owners, strict=True)
+            ]
             shared = _Shared(hashing, memory)
             told = zip(stored.layers, data.diff_ids, owners, known, strict=True)
             layers = tuple([shared.layer(*one) for one in told])
