@@ -56,13 +56,13 @@ class Memory:
     """What a manifest calls by a digest is taken to be that: for telling images apart, since whoever pulls
     one checks it. No layer that was ever read is opened then."""
 
-    def recall(self, span: Span, owner: Owner, hashing: Hashing) -> Held | None:
+    def recall(self, span: Span, owner: Owner, hashing: Hashing | None) -> Held | None:
         """`None` where the layer was never read, or the blob isn't what its name says.
 
-        `hashing` knows all layers but those that are believed. It is at work while the record is read.
+        `hashing` is at work on it while the record is read; there is none for a layer that is believed.
         """
         held = self._recalled(span, owner)
-        return held if held is not None and (self.believes(span) or _is_whole(span, hashing)) else None
+        return held if held is not None and (hashing is None or _is_whole(span, hashing)) else None
 
     def _recalled(self, span: Span, owner: Owner) -> Held | None:
         record = self.store.record(kind(), _hex(span)) if span.name.startswith(_SHA256) else None

@@ -37,16 +37,19 @@ def read_image(stored: Stored, memory: Memory | None = None) -> Image:
         )
     with _no_collection():
         owners = _owners(data, len(stored.layers))
-        with Hashing(
-            span for span in stored.layers if memory is None or not memory.believes(span)
-        ) as hashing:
+        told = tuple(zip(stored.layers, owners, strict=True))
+        believed = [
+            memory.recall(*one, None) if memory is not None and memory.believes(one[0]) else None
+            for one in told
+        ]
+        with Hashing(one[0] for one, held in zip(told, believed, strict=True) if held is None) as hashing:
             known = [
-                memory.recall(*one, hashing) if memory is not None else None
-                for one in zip(stored.layers, owners, strict=True)
+                held or (memory.recall(*one, hashing) if memory is not None else None)
+                for one, held in zip(told, believed, strict=True)
             ]
             shared = _Shared(hashing, memory)
-            told = zip(stored.layers, data.diff_ids, owners, known, strict=True)
-            layers = tuple([shared.layer(*one) for one in told])
+            parts = zip(stored.layers, data.diff_ids, owners, known, strict=True)
+            layers = tuple([shared.layer(*one) for one in parts])
         tree = shared.merged.tree()
     return Image(
         rootfs=tree,

@@ -82,6 +82,19 @@ def test_a_layer_is_read_once_and_then_told_the_same(oci: Path, store: Store, st
     ]
 
 
+@pytest.mark.parametrize("believe", [None, 0])
+def test_a_layer_that_nobody_has_read_is_read_though_it_is_believed(
+    oci: Path, store: Store, streams: list[str], believe: int | None
+) -> None:
+    """And hashed: that it is the store's own says nothing of what it holds."""
+    plain = read_layout(oci)
+    streams.clear()
+    for _ in range(2):
+        found = read_layout(oci, memory=Memory(store=store, believe=believe))
+        assert [layer.diff_id for layer in found.layers] == [layer.diff_id for layer in plain.layers]
+    assert len(streams) == 4
+
+
 def test_what_a_file_looks_like_is_remembered(oci: Path, store: Store) -> None:
     read_layout(oci, memory=Memory(store=store))
     tree = read_layout(oci, memory=Memory(store=store)).rootfs
