@@ -135,6 +135,6 @@ class _Shared:
         return PackedStream(span, packing, self._hashing)
 
     def _borrows(self, held: Held) -> bool:
-        """Whether hard links of it lead to files of the layers below."""
-        below = {id(entry.content) for entry in self.merged.entries.values() if entry.content is not None}
-        return any(id(entry.content) in below for entry in held.entries)
+        """Whether hard links of it lead to files of the layers below. All empty files share their content."""
+        below = {id(entry.content) for entry in self.merged.entries.values() if entry.size}
+        return any(entry.size and id(entry.content) in below for entry in held.entries)

@@ -95,6 +95,18 @@ def test_a_layer_that_nobody_has_read_is_read_though_it_is_believed(
     assert len(streams) == 4
 
 
+def test_empty_files_in_two_layers_are_no_hard_links(
+    image: Image, store: Store, tmp_path: Path, streams: list[str]
+) -> None:
+    tree = image.rootfs
+    empty = [one.replace(path=f"{one.path}.empty", content=Bytes(b"")) for one in tree.files()]
+    assemble(image.replace(rootfs=tree.with_entries(empty)), store, tmp_path / "empty", name="x")
+    for _ in range(2):
+        found = read_layout(tmp_path / "empty", memory=Memory(store=store))
+    assert len(found.layers) > 1
+    assert len(streams) == len(found.layers)
+
+
 def test_what_a_file_looks_like_is_remembered(oci: Path, store: Store) -> None:
     read_layout(oci, memory=Memory(store=store))
     tree = read_layout(oci, memory=Memory(store=store)).rootfs
