@@ -111,7 +111,7 @@ class SignerParameters(Strict):
 
 class VerifiedPackages(Control[SignerParameters]):
     key = "verified-packages"
-    title = "Every package stands in an index that the distribution has signed, and every wheel has a hash"
+    title = "Every package is from an archive of which the lock holds a signed index"
     why = (
         "A mirror, a proxy or whoever sits between can hand out another package under the same name. Only a "
         "signature over its hash tells it from the distribution's."
