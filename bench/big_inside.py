@@ -17,9 +17,9 @@ from builder.image.memory import LARGE, Memory
 from builder.model.contract import RunContract
 from builder.model.image import Layer
 from builder.packages.store import Store
-from builder.pipeline import output_folder
 from builder.progress import Silent
 from builder.render.contract import make_contract
+from builder.results import output_folder
 from builder.stages import LAYOUT
 from builder.workplace import Workplace, plan
 

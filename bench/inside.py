@@ -11,8 +11,8 @@ from builder.controls.audit import audit
 from builder.image.layout import read_layout
 from builder.locks import current_lock
 from builder.packages.store import Store
-from builder.pipeline import output_folder
 from builder.progress import Silent
+from builder.results import output_folder
 from builder.stages import LAYOUT
 from builder.workplace import Workplace, host_platform, plan
 

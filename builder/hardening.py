@@ -17,8 +17,8 @@ from builder.model.image import Image, Layer
 from builder.model.plan import ForeignPlan
 from builder.model.report import Outcome, Report
 from builder.model.tree import Rootfs
-from builder.pipeline import alone_in, write_report
 from builder.reference import Opened, opened
+from builder.results import alone_in, write_report
 from builder.stages import DEFINITION, LAYOUT, REPORT, SBOM
 from builder.workplace import Workplace, created
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from builder.errors import InputError
 from builder.image.layout import find_image, read_image
 from builder.image.memory import Memory
-from builder.pipeline import output_folder
 from builder.reference import Opened, opened
+from builder.results import output_folder
 from builder.stages import LAYOUT
 from builder.workplace import Workplace, chosen_platform
 from builder.workplace import plan as make_plan

@@ -3,10 +3,8 @@
 Everything that decides is a pure function of another room; this one connects them and touches the disk.
 """
 
-import hashlib
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,21 +28,18 @@ from builder.model.report import Outcome, Report
 from builder.model.tree import Rootfs
 from builder.packages.store import Store
 from builder.render.contract import make_contract
+from builder.results import alone_in, output_folder, told_before, write_report, write_whole
 from builder.rootfs.compose import compose
 from builder.scans import drop_others, stated_scan
 from builder.stages import DEFINITION, LAYOUT, PROVENANCE, PUBLISHED, REPORT, SBOM, Built, Made, Options
 from builder.supply.provenance import provenance
 from builder.verify.live import not_run
-from builder.verify.report import json_text, make_report
+from builder.verify.report import make_report
 from builder.workplace import Workplace, chosen_platform, created, host_platform
 
 
 def tag_of(plan: Plan) -> str:
     return f"temper/{plan.image}:{plan.profile}"
-
-
-def output_folder(plan: Plan, platform: str, wanted: Path | None) -> Path:
-    return wanted or Path("build") / f"{plan.image}-{plan.profile}-{platform.partition('/')[2]}"
 
 
 def make(place: Workplace, plan: Plan, platform: str) -> Made:
@@ -134,18 +129,6 @@ def without_trees(image: Image) -> Image:
     """What was written is read back: of two trees with 80,000 files each one would be of no use."""
     layers = tuple(replace(layer, rootfs=Rootfs()) for layer in image.layers)
     return image.replace(rootfs=Rootfs(), layers=layers)
-
-
-@contextmanager
-def alone_in(place: Workplace, folder: Path) -> Iterator[None]:
-    """Other builds of the same folder wait: what is audited and loaded is what this one has written."""
-    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
-
-    def waiting() -> None:
-        place.progress.note(f"another temper is at work in {folder}; waiting for it")
-
-    with place.store.lock(f"result-{name}", waiting=waiting):
-        yield
 
 
 @contextmanager
@@ -263,28 +246,3 @@ def finished(place: Workplace, plan: Plan, options: Options) -> Iterator[tuple[P
                 contract=make_contract(plan, tag_of(plan), image.config.user),
             ),
         )
-
-
-def told_before(folder: Path, digest: str) -> Report | None:
-    """The build's report, if it is on this image: what hardening changed, nobody else knows."""
-    try:
-        report = Report.model_validate_json((folder / REPORT).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return report if report.digest == digest else None
-
-
-def write_report(folder: Path, report: Report) -> None:
-    write_whole(folder / REPORT, json_text(report).encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Or not at all."""
-    fresh = path.with_name(f".{path.name}.partial")
-    with plain_errors(path):
-        try:
-            fresh.write_bytes(data)
-            fresh.replace(path)
-        finally:
-            with suppress(OSError):
-                fresh.unlink(missing_ok=True)

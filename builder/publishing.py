@@ -19,11 +19,11 @@ from builder.model.plan import Plan
 from builder.model.report import Report
 from builder.model.sbom import CYCLONEDX, FILES, SPDX
 from builder.packages.store import Store
-from builder.pipeline import alone_in, output_folder, write_whole
 from builder.registry.credentials import find_credentials
 from builder.registry.name import Reference
 from builder.registry.push import Artifact, Document, Pushed, Seal, Sent, push
 from builder.registry.upload import Blob
+from builder.results import alone_in, output_folder, write_whole
 from builder.scans import issued_of, read_scan
 from builder.signing import cosign
 from builder.stages import LAYOUT, PROVENANCE, PUBLISHED, REPORT, SBOM, SCAN, VEX

@@ -22,8 +22,8 @@ from builder.model.sbom import CYCLONEDX
 from builder.model.scan import Scan, ScannerName, Vulnerability
 from builder.named import Wanted
 from builder.packages.store import Store
-from builder.pipeline import alone_in, output_folder, told_before, write_report, write_whole
 from builder.reference import opened
+from builder.results import alone_in, output_folder, told_before, write_report, write_whole
 from builder.scan.excuse import excuse
 from builder.scan.propose import absent, proposal
 from builder.scan.run import TABLE, run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from builder import pipeline
+from builder import pipeline, results
 from builder.config.plan import make_plan
 from builder.config.workspace import Workspace
 from builder.controls.catalogue import BY_KEY
@@ -30,8 +30,8 @@ def plan(place: Workplace) -> Plan:
 
 
 def test_results_lie_in_a_folder_named_by_image_profile_and_architecture(plan: Plan) -> None:
-    assert pipeline.output_folder(plan, "linux/arm64", None) == Path("build/python-hardened-arm64")
-    assert pipeline.output_folder(plan, "linux/arm64", Path("x")) == Path("x")
+    assert results.output_folder(plan, "linux/arm64", None) == Path("build/python-hardened-arm64")
+    assert results.output_folder(plan, "linux/arm64", Path("x")) == Path("x")
 
 
 def test_auditing_what_was_not_built_says_how_to_build_it(
