@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from builder.errors import InputError
-from builder.image.layout import find_image, read_image
+from builder.image.layout import Stored, find_image, read_image
 from builder.image.memory import Memory
 from builder.reference import Opened, opened
 from builder.results import output_folder
@@ -42,6 +43,13 @@ def named(place: Workplace, reference: str, wanted: Wanted) -> Iterator[Opened]:
 
 
 def built(place: Workplace, name: str, wanted: Wanted) -> Opened:
+    folder, stored = located(place, name, wanted)
+    image = read_image(stored, Memory(store=place.store, by_name=wanted.by_name))
+    return Opened(image=image, stored=stored, name=f"{name} ({wanted.profile})", place=folder)
+
+
+def located(place: Workplace, name: str, wanted: Wanted) -> tuple[Path, Stored]:
+    """The folder of an image of ours and the parts of the layout in it, none of which was read."""
     plan = make_plan(place, name, wanted.profile)
     platform = chosen_platform(plan, wanted.platform)
     folder = output_folder(plan, platform, None)
@@ -49,6 +57,4 @@ def built(place: Workplace, name: str, wanted: Wanted) -> Opened:
         raise InputError(
             f"{folder / LAYOUT}: no such image; run `temper build {name} --profile {wanted.profile}` first"
         )
-    stored = find_image(folder / LAYOUT, platform)
-    image = read_image(stored, Memory(store=place.store, by_name=wanted.by_name))
-    return Opened(image=image, stored=stored, name=f"{name} ({wanted.profile})", place=folder)
+    return folder, find_image(folder / LAYOUT, platform)
