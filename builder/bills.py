@@ -6,10 +6,11 @@ store by what it is about, and what one package contributes to it by that packag
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from builder.image.assemble import link_blob
 from builder.image.folder import replaced_as_a_whole
@@ -20,28 +21,41 @@ from builder.model.report import SbomRow
 from builder.model.sbom import CYCLONEDX, FILES, SPDX, StatedSbom
 from builder.packages.store import Store
 from builder.stages import SBOM
-from builder.supply.naming import recipe
+from builder.supply.blanks import Blank, Piece, Values, all_filled, filled
+from builder.supply.naming import Kept, recipe
 from builder.supply.stated import said
 
 if TYPE_CHECKING:
     from builder.supply.graph import Graph
 
-DOCUMENTS, PARTS, STATED = "sbom-1", "sbom-part-1", "sbom-stated-1"
+DOCUMENTS, PARTS, STATED = "sbom-2", "sbom-part-2", "sbom-stated-1"
 """Kinds of the store's records; counted up when their form changes."""
 LARGEST = 256 << 20
 """Bytes of a document that is read back; one of a hundred thousand files has 90 MB."""
 
 
+_PIECE = 1 << 20
+Part = tuple[int, int] | Blank
+"""Of a document that was written: from where to where it stays as it is; or what is to be filled in anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A blob of the store, and how to write it again for an image that differs in its own files' bytes."""
+
+    blob: str
+    parts: tuple[Part, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bills:
-    """Both documents as blobs of the store, and what they account for."""
-
-    spdx: str
-    cyclonedx: str
+    documents: Mapping[str, Document]
+    """By form."""
     row: SbomRow
+    """What they account for."""
 
 
-def write_bills(store: Store, plan: Plan, image: Image, lock: LockedPlatform, folder: Path) -> SbomRow:
+def write_bills(store: Store, plan: Plan, image: Image, lock: LockedPlatform, folder: Path) -> Bills:
     """Puts both documents into `folder`, whole or not at all. `image` is as composed, with its digest."""
     key = _key(plan, image, lock)
     return linked(store, _known(store, key) or _made(store, key, image, plan, lock), folder)
@@ -53,16 +67,15 @@ def write_foreign_bills(store: Store, image: Image, name: str, folder: Path) -> 
     from builder.supply.collect import of_foreign  # noqa: PLC0415
 
     graph = of_foreign(image, name, digests_of(image.rootfs.files(), "sha1"))
-    blobs = {form: _stored(store, document(graph, form, keeping(store))) for form in FILES}
-    return linked(store, Bills(spdx=blobs[SPDX], cyclonedx=blobs[CYCLONEDX], row=graph.coverage), folder)
+    return linked(store, Bills(documents=_written(store, graph, ()), row=graph.coverage), folder).row
 
 
-def linked(store: Store, bills: Bills, folder: Path) -> SbomRow:
+def linked(store: Store, bills: Bills, folder: Path) -> Bills:
     """Both documents under their names, whole or not at all."""
     with replaced_as_a_whole(folder, store, marker=FILES[SPDX]) as fresh:
-        link_blob(store, f"sha256:{bills.spdx}", fresh / FILES[SPDX])
-        link_blob(store, f"sha256:{bills.cyclonedx}", fresh / FILES[CYCLONEDX])
-    return bills.row
+        for form, document in bills.documents.items():
+            link_blob(store, f"sha256:{document.blob}", fresh / FILES[form])
+    return bills
 
 
 def _key(plan: Plan, image: Image, lock: LockedPlatform) -> str:
@@ -77,36 +90,105 @@ def _key(plan: Plan, image: Image, lock: LockedPlatform) -> str:
 
 def _known(store: Store, key: str) -> Bills | None:
     record = store.record(DOCUMENTS, key)
-    if record is None:
+    return bills_of(store, json.loads(record)) if record is not None else None
+
+
+def bills_of(store: Store, data: Any) -> Bills | None:
+    """What `bills_data` gave; `None` where the store no longer has the documents."""
+    documents = {form: _document_of(*data["documents"][form]) for form in FILES}
+    if not all(store.has(one.blob) for one in documents.values()):
         return None
-    data = json.loads(record)
-    if not (store.has(data[SPDX]) and store.has(data[CYCLONEDX])):
-        return None
-    return Bills(spdx=data[SPDX], cyclonedx=data[CYCLONEDX], row=SbomRow.model_validate_json(data["row"]))
+    return Bills(documents=documents, row=SbomRow.model_validate_json(data["row"]))
+
+
+def bills_data(bills: Bills) -> Any:
+    """As JSON has it."""
+    documents = {
+        form: (one.blob, [_part_row(part) for part in one.parts]) for form, one in bills.documents.items()
+    }
+    return {"documents": documents, "row": bills.row.model_dump_json()}
+
+
+def _part_row(part: Part) -> tuple[Any, Any]:
+    return (part.about, part.text) if isinstance(part, Blank) else part
+
+
+def _document_of(blob: str, rows: Iterable[tuple[Any, Any]]) -> Document:
+    parts = (Blank(one, other) if isinstance(one, str) else (one, other) for one, other in rows)
+    return Document(blob=blob, parts=tuple(parts))
 
 
 def _made(store: Store, key: str, image: Image, plan: Plan, lock: LockedPlatform) -> Bills:
     from builder.supply.collect import of_built  # noqa: PLC0415 - a known document needs none of it
+    from builder.supply.graph import Sort  # noqa: PLC0415
 
     graph = of_built(image, lock, plan.image, plan.profile)
-    blobs = {form: _stored(store, document(graph, form, keeping(store))) for form in FILES}
-    data = {**blobs, "row": graph.coverage.model_dump_json()}
-    store.write_record(DOCUMENTS, key, json.dumps(data).encode())
-    return Bills(spdx=blobs[SPDX], cyclonedx=blobs[CYCLONEDX], row=graph.coverage)
+    changing = {"", *(one.ref for one in graph.components if one.sort is Sort.FILES)}
+    bills = Bills(documents=_written(store, graph, changing), row=graph.coverage)
+    store.write_record(DOCUMENTS, key, json.dumps(bills_data(bills)).encode())
+    return bills
 
 
-def document(graph: "Graph", form: str, kept: Callable[[str, Callable[[], str]], str]) -> Iterator[str]:
+def _written(store: Store, graph: "Graph", changing: Container[str]) -> dict[str, Document]:
+    """`changing` is what blanks are about that stay blank in what is kept of the documents."""
+    found = {}
+    for form in FILES:
+        pieces, values = _blank_document(graph, form, keeping(store))
+        found[form] = _stored(store, pieces, values, changing)
+    return found
+
+
+def document(graph: "Graph", form: str, kept: Kept) -> Iterator[str]:
     """One of `FILES`, in pieces of text."""
-    if form == SPDX:
-        from builder.supply.spdx import write as spdx  # noqa: PLC0415 - each library takes 0.2 s to import
-
-        return spdx(graph, kept)
-    from builder.supply.cyclonedx import write as cyclonedx  # noqa: PLC0415
-
-    return cyclonedx(graph, kept)
+    return all_filled(*_blank_document(graph, form, kept))
 
 
-def keeping(store: Store) -> Callable[[str, Callable[[], str]], str]:
+def _blank_document(graph: "Graph", form: str, kept: Kept) -> tuple[Iterator[Piece], Mapping[str, Values]]:
+    writer = form_writer(form)
+    return writer.pieces(graph, kept), writer.values(graph)
+
+
+def form_writer(form: str) -> ModuleType:
+    from builder.supply import cyclonedx, spdx  # noqa: PLC0415 - a known document needs neither
+
+    return {SPDX: spdx, CYCLONEDX: cyclonedx}[form]
+
+
+def _stored(
+    store: Store, pieces: Iterable[Piece], values: Mapping[str, Values], changing: Container[str]
+) -> Document:
+    parts: list[Part] = []
+    with store.writer() as writer:
+        for piece in pieces:
+            start = writer.size
+            text = filled(piece.text, values[piece.about]) if isinstance(piece, Blank) else piece
+            writer.write(text.encode())
+            last = parts[-1] if parts else None
+            if isinstance(piece, Blank) and piece.about in changing:
+                parts.append(piece)
+            elif isinstance(last, tuple):
+                parts[-1] = (last[0], writer.size)
+            else:
+                parts.append((start, writer.size))
+    return Document(blob=writer.sha256, parts=tuple(parts))
+
+
+def refilled(store: Store, document: Document, values: Mapping[str, Values]) -> Document:
+    """The same document with other values."""
+    with store.blob(document.blob).open("rb") as source, store.writer() as writer:
+        for part in document.parts:
+            if isinstance(part, Blank):
+                writer.write(filled(part.text, values[part.about]).encode())
+                continue
+            source.seek(part[0])
+            left = part[1] - part[0]
+            while left and (piece := source.read(min(left, _PIECE))):
+                writer.write(piece)
+                left -= len(piece)
+    return Document(blob=writer.sha256)
+
+
+def keeping(store: Store) -> Kept:
     """The parts that a store knows."""
 
     def kept(key: str, make: Callable[[], str]) -> str:
@@ -118,13 +200,6 @@ def keeping(store: Store) -> Callable[[str, Callable[[], str]], str]:
         return text
 
     return kept
-
-
-def _stored(store: Store, pieces: Iterable[str]) -> str:
-    with store.writer() as writer:
-        for piece in pieces:
-            writer.write(piece.encode())
-    return writer.sha256
 
 
 def stated(store: Store, folder: Path) -> tuple[StatedSbom, ...]:

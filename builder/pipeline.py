@@ -112,11 +112,11 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
         drop_others(folder, written.digest)
         write_definition(place, plan, made, folder / DEFINITION)
         place.progress.stage("writing the SBOM")
-        row = write_bills(place.store, plan, written, made.section, folder / SBOM)
+        bills = write_bills(place.store, plan, written, made.section, folder / SBOM)
         statement = provenance(making(place, plan, replace(made, image=written)))
         write_whole(folder / PROVENANCE, statement)
         place.progress.stage("auditing")
-        made = replace(made, image=without_trees(written), sbom=row)
+        made = replace(made, image=without_trees(written), sbom=bills.row)
         del written
         with distrusting(place.store, made.image):
             image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))

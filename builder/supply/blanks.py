@@ -2,17 +2,17 @@
 
 Importing the formats' libraries takes longer than all the rest of a build after one changed file. So what
 the image's own files and the image itself contribute is made once with stand-ins, kept, and filled in for
-each build.
+each build. A document whose blanks are known can be made again by filling them, without its graph.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from builder.supply.graph import Component, Graph, PlacedLayer, Sort
-from builder.supply.naming import identity, recipe, remark, sha1_of, sha256_of
+from builder.supply.graph import Component, Graph, PlacedLayer, Sort, Subject
+from builder.supply.naming import identity, recipe, sha1_of, sha256_of
 
 OWN = frozenset({Sort.FILES, Sort.GENERATED})
 """Of these the contents change from build to build; packages are kept as they are."""
@@ -21,6 +21,26 @@ _BLANK = re.compile(
 )
 Sums = Mapping[str, tuple[str, str]]
 """Path -> SHA-1 and SHA-256."""
+Values = Mapping[str, str]
+"""Stand-in -> what is to stand there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A piece of a document that holds stand-ins."""
+
+    about: str
+    """The reference of the component that it tells of; empty for the image as a whole."""
+    text: str
+
+
+Piece = str | Blank
+
+
+def all_filled(pieces: Iterable[Piece], values: Mapping[str, Values]) -> Iterator[str]:
+    """`values` by what a blank is about."""
+    for piece in pieces:
+        yield filled(piece.text, values[piece.about]) if isinstance(piece, Blank) else piece
 
 
 def stand_in(what: str, digits: int = 64) -> str:
@@ -28,7 +48,7 @@ def stand_in(what: str, digits: int = 64) -> str:
     return hashlib.sha256(f"stand-in {what}".encode()).hexdigest()[:digits]
 
 
-def filled(text: str, values: Mapping[str, str]) -> str:
+def filled(text: str, values: Values) -> str:
     """The text with each stand-in replaced by its value."""
     return _BLANK.sub(lambda found: values.get(found[0], found[0]), text)
 
@@ -63,30 +83,40 @@ REMARK = stand_in("remark")
 """In the place of what says how much a document covers."""
 
 
-def blank_graph(graph: Graph) -> Graph:
-    """The same graph of an image without digests."""
+def layer_values(digests: Iterable[str]) -> dict[str, str]:
+    """Of `blank_layers`."""
+    real = tuple(digests)
+    pairs = zip(blank_layers(real), real, strict=True)
+    return {there.removeprefix("sha256:"): here.removeprefix("sha256:") for there, here in pairs}
+
+
+def blank_subject(subject: Subject) -> Subject:
+    """The same image without digests."""
     layers = tuple(
         PlacedLayer(
             name=layer.name,
             digest=f"sha256:{stand_in(f'digest {number}')}",
             diff_id=f"sha256:{stand_in(f'diff-id {number}')}",
         )
-        for number, layer in enumerate(graph.subject.layers)
+        for number, layer in enumerate(subject.layers)
     )
-    subject = replace(graph.subject, digest=f"sha256:{stand_in('image')}", layers=layers)
-    return replace(graph, subject=subject)
+    return replace(subject, digest=f"sha256:{stand_in('image')}", layers=layers)
 
 
-def graph_values(graph: Graph, form: str) -> dict[str, str]:
-    """What stands in a JSON text about `blank_graph(graph)` -> what is to stand there."""
-    blank = blank_graph(graph)
-    digests = [(blank.subject.digest, graph.subject.digest)]
-    for there, here in zip(blank.subject.layers, graph.subject.layers, strict=True):
+def blank_graph(graph: Graph) -> Graph:
+    return replace(graph, subject=blank_subject(graph.subject))
+
+
+def subject_values(subject: Subject, remark: str, form: str) -> dict[str, str]:
+    """What stands in a JSON text about `blank_subject(subject)` -> what is to stand there."""
+    blank = blank_subject(subject)
+    digests = [(blank.digest, subject.digest)]
+    for there, here in zip(blank.layers, subject.layers, strict=True):
         digests += [(there.digest, here.digest), (there.diff_id, here.diff_id)]
     return {
         **{there.removeprefix("sha256:"): here.removeprefix("sha256:") for there, here in digests},
-        str(identity(blank, form)): str(identity(graph, form)),
-        REMARK: json.dumps(remark(graph))[1:-1],
+        str(identity(blank, form)): str(identity(subject, form)),
+        REMARK: json.dumps(remark)[1:-1],
     }
 
 

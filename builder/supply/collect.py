@@ -7,7 +7,6 @@ file is a component's because that brought it. What nobody accounts for is liste
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from packageurl import PackageURL
 
@@ -22,9 +21,9 @@ from builder.model.tree import Entry, Kind, Rootfs, parents
 from builder.packages.licences import metadata_fields
 from builder.packages.relations import source_package
 from builder.supply import vendored
-from builder.supply.graph import Component, Distribution, Graph, PlacedLayer, Sort, Subject
-from builder.supply.naming import person
-from builder.supply.vendored import once, own_sboms, slug
+from builder.supply.graph import Component, Distribution, Graph, Sort, Subject, subject_of
+from builder.supply.naming import own_files, person, slug
+from builder.supply.vendored import once, own_sboms
 
 OwnerOf = Callable[[Entry], str | None]
 """The reference of the component that an entry belongs to."""
@@ -46,14 +45,14 @@ def of_built(image: Image, lock: LockedPlatform, name: str, profile: str) -> Gra
             case _:
                 return collecting.generated(profile)
 
-    return collecting.graph(Subject(**_subject(image, name, profile)), owner)
+    return collecting.graph(subject_of(image, name, profile), owner)
 
 
 def of_foreign(image: Image, name: str, sha1: Mapping[str, str]) -> Graph:
     """Of an image that others built: what its own records claim. `sha1` by path, where it is known."""
     collecting = _Collecting(image, None)
     claimed = _claims(image, collecting)
-    graph = collecting.graph(Subject(**_subject(image, name, "")), lambda entry: claimed.get(entry.path))
+    graph = collecting.graph(subject_of(image, name), lambda entry: claimed.get(entry.path))
     unread = [
         f"/{path}: a database of packages that isn't read; what it lists is unowned here"
         for path in OTHER_DATABASES
@@ -78,19 +77,6 @@ def _claims(image: Image, collecting: "_Collecting") -> dict[str, str]:
         if path.endswith(".pyc") and path not in found:
             found[path] = inventory(image).files.get(path, "").replace(" ", "-", 1)
     return {path: ref for path, ref in found.items() if ref in collecting.components}
-
-
-def _subject(image: Image, name: str, profile: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "profile": profile,
-        "digest": image.digest,
-        "platform": image.config.platform,
-        "created": image.config.created,
-        "layers": tuple(
-            PlacedLayer(name=layer.name, digest=layer.digest, diff_id=layer.diff_id) for layer in image.layers
-        ),
-    }
 
 
 @dataclass
@@ -171,7 +157,7 @@ class _Collecting:
         return left
 
     def own_files(self, source: str) -> str:
-        ref = f"files-{slug(source)}"
+        ref = own_files(source)
         self.components.setdefault(
             ref,
             Component(

@@ -7,14 +7,20 @@ from typing import Any
 from builder.supply.blanks import (
     OWN,
     REMARK,
+    Blank,
+    Piece,
+    Values,
+    all_filled,
     blank_graph,
     blank_layers,
+    blank_subject,
     filled,
     graph_key,
-    graph_values,
+    layer_values,
+    subject_values,
 )
-from builder.supply.graph import Component, Graph
-from builder.supply.naming import Kept, component_key, dumped, plainly, subject_purl
+from builder.supply.graph import Component, Graph, Subject
+from builder.supply.naming import Kept, component_key, dumped, plainly, remark, subject_purl
 
 LIBRARY = "cyclonedx-python-lib 11.12.0"
 """What the bytes depend on besides our own code: pinned, and a test compares it with what is installed."""
@@ -22,21 +28,51 @@ LIBRARY = "cyclonedx-python-lib 11.12.0"
 
 def write(graph: Graph, kept: Kept = plainly) -> Iterator[str]:
     """The document in pieces of text."""
+    return all_filled(pieces(graph, kept), values(graph))
+
+
+def pieces(graph: Graph, kept: Kept) -> Iterator[Piece]:
     document, system = _frame(graph, kept)
-    lines = [*(_part(graph, component, kept) for component in graph.components), *system]
+    yield "{\n"
+    yield Blank(
+        "", "".join(f"{json.dumps(name)}: {dumped(value)},\n" for name, value in sorted(document.items()))
+    )
+    yield '"components": [\n'
+    for number, line in enumerate(_lines(graph, system, kept)):
+        yield from ([",\n"] if number else [])
+        yield line
+    yield '\n],\n"dependencies": [\n'
+    yield Blank("", dumped(_whole(graph, blank_subject(graph.subject))))
+    for component in graph.components:
+        yield ",\n" + dumped({"ref": component.ref, "dependsOn": list(component.needs)})
+    yield "\n]\n}\n"
+
+
+def values(graph: Graph) -> dict[str, Values]:
+    """By what the blanks are about."""
+    own = {one.ref: layer_values(_layers(graph, one)) for one in graph.components if one.sort in OWN}
+    return {**own, "": subject_values(graph.subject, remark(graph), "cyclonedx")}
+
+
+def _lines(graph: Graph, system: list[str], kept: Kept) -> Iterator[Piece]:
+    for component in graph.components:
+        text = _part(graph, component, kept)
+        own = component.sort in OWN
+        yield Blank(component.ref, text) if own else filled(text, layer_values(_layers(graph, component)))
+    yield from system
     if graph.unowned:
         from builder.supply.cyclonedx_elements import unowned  # noqa: PLC0415 - as below
 
-        lines.append(unowned(graph))
-    yield "{\n"
-    for name, value in sorted(document.items()):
-        yield f"{json.dumps(name)}: {dumped(value)},\n"
-    yield '"components": [\n' + ",\n".join(lines) + "\n],\n"
-    yield '"dependencies": [\n' + ",\n".join(dumped(one) for one in _needs(graph)) + "\n]\n}\n"
+        yield unowned(graph)
+
+
+def _layers(graph: Graph, component: Component) -> tuple[str, ...]:
+    return tuple(graph.subject.layers[number - 1].digest for number in graph.layers_of(component))
 
 
 def _frame(graph: Graph, kept: Kept) -> Any:
-    """All but the components and what they need; and the line of the operating system, where it is known."""
+    """All but the components and what they need, blank; and the line of the operating system, where it is
+    known."""
 
     def make() -> str:
         from builder.supply.cyclonedx_elements import document, system  # noqa: PLC0415 - takes 0.2 s
@@ -44,30 +80,25 @@ def _frame(graph: Graph, kept: Kept) -> Any:
         lines = [system(graph)] if graph.distribution.id else []
         return json.dumps([document(blank_graph(graph), REMARK), lines])
 
-    return json.loads(filled(kept(graph_key(LIBRARY, graph), make), graph_values(graph, "cyclonedx")))
+    return json.loads(kept(graph_key(LIBRARY, graph), make))
 
 
 def _part(graph: Graph, component: Component, kept: Kept) -> str:
-    """The line of a component. It names the layers, which hold the image's own files."""
-    layers = tuple(graph.subject.layers[number - 1].digest for number in graph.layers_of(component))
-    blank = blank_layers(layers)
+    """The line of a component. It names the layers that hold it, which are blank: the image's own files
+    change theirs."""
+    blank = blank_layers(_layers(graph, component))
 
     def make() -> str:
         from builder.supply.cyclonedx_elements import line  # noqa: PLC0415 - as above
 
         return line(component, blank)
 
-    text = kept(component_key(LIBRARY, component, blank, contents=component.sort not in OWN), make)
-    for there, here in zip(blank, layers, strict=True):
-        text = text.replace(there, here)
-    return text
+    return kept(component_key(LIBRARY, component, blank, contents=component.sort not in OWN), make)
 
 
-def _needs(graph: Graph) -> Iterator[dict[str, Any]]:
-    """Who needs whom, flat. The image needs all that is in it."""
+def _whole(graph: Graph, subject: Subject) -> dict[str, Any]:
+    """The image needs all that is in it. Lists of who needs whom are flat."""
     extra = ["operating-system"] if graph.distribution.id else []
     extra += ["unowned-files"] if graph.unowned else []
     whole = [component.ref for component in graph.components]
-    yield {"ref": subject_purl(graph.subject), "dependsOn": sorted([*whole, *extra])}
-    for component in graph.components:
-        yield {"ref": component.ref, "dependsOn": list(component.needs)}
+    return {"ref": subject_purl(subject), "dependsOn": sorted([*whole, *extra])}

@@ -38,7 +38,7 @@ def document(graph: Graph, said: str) -> dict[str, Any]:
         components=[Described(type=ComponentType.APPLICATION, name="temper", version=__version__)]
     )
     bom = Bom(
-        serial_number=identity(graph, "cyclonedx"),
+        serial_number=identity(graph.subject, "cyclonedx"),
         version=1,
         metadata=BomMetaData(
             timestamp=datetime.datetime.fromtimestamp(graph.subject.created, tz=datetime.UTC),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from builder.model.image import Image
 from builder.model.report import SbomRow
 from builder.model.tree import Entry
 from builder.packages.licences import NO_LICENCE, Licence
@@ -89,6 +90,19 @@ class Subject:
     @property
     def architecture(self) -> str:
         return self.platform.partition("/")[2]
+
+
+def subject_of(image: Image, name: str, profile: str = "") -> Subject:
+    return Subject(
+        name=name,
+        profile=profile,
+        digest=image.digest,
+        platform=image.config.platform,
+        created=image.config.created,
+        layers=tuple(
+            PlacedLayer(name=layer.name, digest=layer.digest, diff_id=layer.diff_id) for layer in image.layers
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

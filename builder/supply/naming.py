@@ -13,6 +13,7 @@ from builder import __version__
 from builder.model.tree import Bytes, Content, Entry, Slice
 
 if TYPE_CHECKING:
+    from builder.model.report import SbomRow
     from builder.supply.graph import Component, Graph, Subject
 
 TOOL = f"temper-{__version__}"
@@ -37,6 +38,15 @@ def person(text: str) -> tuple[str, str]:
     return ("", plain) if _ADDRESS.fullmatch(plain) else (plain, "")
 
 
+def slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "root"
+
+
+def own_files(source: str) -> str:
+    """The reference of what a line of `files:` brings."""
+    return f"files-{slug(source)}"
+
+
 def plainly(_key: str, make: Callable[[], str]) -> str:
     """Keeps nothing."""
     return make()
@@ -52,9 +62,9 @@ def recipe() -> str:
     return digest.hexdigest()
 
 
-def identity(graph: "Graph", form: str) -> uuid.UUID:
+def identity(subject: "Subject", form: str) -> uuid.UUID:
     """The document's own, out of the image's digest and who wrote it: never random."""
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{graph.subject.digest} {graph.subject.name} {TOOL} {form}")
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{subject.digest} {subject.name} {TOOL} {form}")
 
 
 def component_key(
@@ -116,15 +126,22 @@ def subject_purl(subject: "Subject") -> str:
 
 def remark(graph: "Graph") -> str:
     """What a reader has to know before believing the rest."""
-    covered = graph.coverage
-    said = (
+    if not graph.foreign:
+        return remark_of_built(graph.coverage)
+    unread = "".join(f" Not read: {line}." for line in graph.unread)
+    said = _covering(graph.coverage)
+    return f"The image was built elsewhere: this is what its own records say. {said}{unread}"
+
+
+def remark_of_built(covered: "SbomRow") -> str:
+    return f"Written from what was put into the image. {_covering(covered)}"
+
+
+def _covering(covered: "SbomRow") -> str:
+    return (
         f"{covered.owned_files} of {covered.files} files and {covered.owned_bytes} of {covered.bytes} bytes "
         "belong to a component; the others are listed as unowned."
     )
-    if not graph.foreign:
-        return f"Written from what was put into the image. {said}"
-    unread = "".join(f" Not read: {line}." for line in graph.unread)
-    return f"The image was built elsewhere: this is what its own records say. {said}{unread}"
 
 
 def dumped(data: Any) -> str:

@@ -59,7 +59,7 @@ def document(graph: Graph, said: str) -> dict[str, Any]:
         spdx_version="SPDX-2.3",
         spdx_id="SPDXRef-DOCUMENT",
         name="-".join(filter(None, (subject.name, subject.profile, subject.architecture))),
-        document_namespace=identity(graph, "spdx").urn,
+        document_namespace=identity(graph.subject, "spdx").urn,
         creators=[Actor(ActorType.TOOL, TOOL)],
         created=datetime.datetime.fromtimestamp(subject.created, tz=datetime.UTC).replace(tzinfo=None),
         document_comment=said,

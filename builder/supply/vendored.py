@@ -16,6 +16,7 @@ from builder.model.package import normal
 from builder.model.tree import Entry, Kind, Rootfs
 from builder.packages.licences import NO_LICENCE, Licence, metadata_fields, of_metadata, of_word
 from builder.supply.graph import Component, Sort
+from builder.supply.naming import slug
 
 PYTHON = re.compile(r"\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info)$")
 NPM = "/package.json"
@@ -122,7 +123,3 @@ def once(parts: Iterable[Component]) -> tuple[Component, ...]:
     """Each reference once, sorted."""
     found = {part.ref: part for part in parts}
     return tuple(part for _, part in sorted(found.items()))[:MOST]
-
-
-def slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "root"

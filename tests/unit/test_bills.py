@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def write(store: Store, folder: Path) -> SbomRow:
-    return write_bills(store, plan(), image(), lock(), folder / "sbom")
+    return write_bills(store, plan(), image(), lock(), folder / "sbom").row
 
 
 PACKAGES = frozenset({("deb", "libdemo++1", "1:2.0-3"), ("wheel", "demo", "1.0")})
