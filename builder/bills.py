@@ -19,6 +19,7 @@ from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan
 from builder.model.report import SbomRow
 from builder.model.sbom import CYCLONEDX, FILES, SPDX, StatedSbom
+from builder.model.tree import Rootfs
 from builder.packages.store import Store
 from builder.stages import SBOM
 from builder.supply.blanks import Blank, Piece, Values, all_filled, filled
@@ -127,6 +128,40 @@ def _made(store: Store, key: str, image: Image, plan: Plan, lock: LockedPlatform
     bills = Bills(documents=_written(store, graph, changing), row=graph.coverage)
     store.write_record(DOCUMENTS, key, json.dumps(bills_data(bills)).encode())
     return bills
+
+
+def bills_again(  # noqa: PLR0913 - what an image's documents say of it, by name
+    store: Store, bills: Bills, *, plan: Plan, image: Image, own: Rootfs, layer: str, row: SbomRow
+) -> Bills:
+    """The same documents of an image that differs from theirs in the bytes of its `own` files alone.
+
+    `layer` is the digest of the one that holds these, `row` what the documents account for now.
+    """
+    from builder.supply.blanks import layer_values, subject_values  # noqa: PLC0415 - as below
+    from builder.supply.graph import own_components, subject_of  # noqa: PLC0415
+    from builder.supply.naming import remark_of_built  # noqa: PLC0415
+    from builder.supply.spdx import own_values  # noqa: PLC0415
+
+    subject, said = subject_of(image, plan.image, plan.profile), remark_of_built(row)
+    components = own_components(own)
+    values: dict[str, dict[str, Values]] = {
+        SPDX: {one.ref: own_values(one, {}) for one in components},
+        CYCLONEDX: {one.ref: layer_values([layer]) for one in components},
+    }
+    documents = {}
+    for form, document in bills.documents.items():
+        whole = {"": subject_values(subject, said, form)}
+        documents[form] = refilled(store, document, values[form] | whole)
+        _state_again(store, document.blob, documents[form].blob, image.digest)
+    return Bills(documents=documents, row=row)
+
+
+def _state_again(store: Store, before: str, after: str, digest: str) -> None:
+    """What a document says of packages isn't read again: it is what it was, byte for byte."""
+    record = store.record(STATED, before)
+    if record is not None:
+        _, packages = json.loads(record)
+        store.write_record(STATED, after, json.dumps((digest, packages)).encode())
 
 
 def _written(store: Store, graph: "Graph", changing: Container[str]) -> dict[str, Document]:

@@ -14,10 +14,12 @@ from builder.compiling import PROGRAM, Run, in_container, in_sandbox
 from builder.errors import EngineError, InputError, ToolError
 from builder.locks import gather
 from builder.model.image import Image
+from builder.model.lock import LockedPlatform
 from builder.model.plan import Plan
 from builder.model.tree import Bytes, Content, Entry, Kind, Rootfs, Slice
 from builder.packages.bytecode import Interpreter, inside, with_bytecode
 from builder.packages.store import Store
+from builder.packages.unpack import unpack
 from builder.rootfs.merge import merge
 from builder.rootfs.needs import Command, Needs
 from builder.workplace import Workplace, host_platform
@@ -26,22 +28,41 @@ ARCHIVE = "modules-1"
 """Kind of the store's records: the modules that Python can't start without, as one archive."""
 
 
-def compiled(place: Workplace, plan: Plan, image: Image) -> Image:
-    """The image with byte code beside every module, where image.yaml asks for it.
+def compiled(place: Workplace, plan: Plan, image: Image) -> tuple[Image, Interpreter | None]:
+    """The image with byte code beside every module, where image.yaml asks for it, and who compiled it.
 
     An image for another machine is compiled by the same Python for this one: byte code is the same on all.
     Raises `ToolError` where Python can be run neither way and the store doesn't have the byte code.
     """
     python = plan.spec.python
     if python is None or not python.bytecode:
-        return image
+        return image, None
     tree = image.rootfs if image.config.platform == host_platform() else own_tree(place, plan)
     program = tree.resolve(f"usr/bin/python{python.version}")
     if program is None or program.content is None:
         raise InputError(f"python.bytecode: no package brings /usr/bin/python{python.version}")
     interpreter = Interpreter(version=python.version, sha256=program.content.sha256)
     with Compiler(place, tree, program) as run:
-        return image.replace(rootfs=with_bytecode(image.rootfs, place.store, interpreter, run))
+        return image.replace(rootfs=with_bytecode(image.rootfs, place.store, interpreter, run)), interpreter
+
+
+def compiled_again(
+    place: Workplace, section: LockedPlatform, rootfs: Rootfs, interpreter: Interpreter
+) -> Rootfs:
+    """The image's own files with their byte code. Its Python is unpacked only where the store lacks some.
+
+    `section` is what the lock has for this machine.
+    """
+    debs = section.model_copy(update={"wheels": ()})
+
+    def run(group: Sequence[Entry], target: BinaryIO) -> None:
+        tree = merge(unpack(place.store, debs, interpreter.version), 0)
+        program = tree.resolve(f"usr/bin/python{interpreter.version}")
+        assert program is not None  # noqa: S101 - it was there, and the lock is the same
+        with Compiler(place, tree, program) as compiler:
+            compiler(group, target)
+
+    return with_bytecode(rootfs, place.store, interpreter, run)
 
 
 def own_tree(place: Workplace, plan: Plan) -> Rootfs:

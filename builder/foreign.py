@@ -16,7 +16,7 @@ from builder.model.plan import ForeignPlan
 from builder.model.report import Report, SbomRow
 from builder.reference import Opened, opened
 from builder.verify.live import not_run
-from builder.verify.report import make_report
+from builder.verify.report import make_report, totals
 from builder.workplace import Workplace
 
 NOT_LIVE = "an image without image.yaml has no run contract to start it by"
@@ -61,8 +61,7 @@ def report_of(
 ) -> Report:
     return make_report(
         plan=plan,
-        image=image,
-        lock=None,
+        image=totals(image, None),
         audits=audit_image(image, None, None, plan.controls, beside=of_others())
         if audits is None
         else audits,

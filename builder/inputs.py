@@ -34,7 +34,7 @@ def making(place: Workplace, plan: Plan, made: Made) -> Making:
         sources=(*described(place.workspace, plan), *own_files(image.rootfs)),
         indexes=made.indexes,
         section=made.section,
-        distribution=distribution(image.rootfs),
+        distribution=made.distribution,
         epoch=int(epoch) if epoch else None,
         libraries=(("deflate", deflate.__version__),),
         builder=os.environ.get(BUILDER) or UNHOSTED,

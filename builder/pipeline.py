@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from builder import settled
 from builder.beside import beside
-from builder.bills import stated, write_bills
+from builder.bills import Bills, bills_again, bills_of, linked, stated, write_bills
 from builder.bytecode import compiled
+from builder.controls.audit import Audited
 from builder.controls.audit import audit as audit_image
 from builder.controls.harden import harden
 from builder.errors import ArchiveError, InputError
@@ -19,41 +21,64 @@ from builder.image.folder import plain_errors, replaced_as_a_whole
 from builder.image.layers import layer_blob, split, undated
 from builder.image.layout import read_layout
 from builder.image.memory import LARGE, Memory
-from builder.inputs import making
-from builder.locks import current_lock, gather
-from builder.model.definition import Definition, RenderedFile
+from builder.inputs import distribution, making
+from builder.locks import current_lock, fetched, python_of
 from builder.model.image import Image
+from builder.model.lock import Lock
 from builder.model.plan import Plan
 from builder.model.report import Outcome, Report
 from builder.model.tree import Rootfs
 from builder.packages.store import Store
+from builder.packages.unpack import unpack
 from builder.render.contract import make_contract
-from builder.results import alone_in, output_folder, told_before, write_report, write_whole
+from builder.results import alone_in, output_folder, read_definition, told_before, write_report, write_whole
 from builder.rootfs.compose import compose
+from builder.rootfs.userfiles import user_entries
 from builder.scans import drop_others, stated_scan
-from builder.stages import DEFINITION, LAYOUT, PROVENANCE, PUBLISHED, REPORT, SBOM, Built, Made, Options
+from builder.settled import Seen
+from builder.stages import (
+    DEFINITION,
+    LAYOUT,
+    PROVENANCE,
+    PUBLISHED,
+    REPORT,
+    SBOM,
+    Built,
+    Frame,
+    Made,
+    Options,
+    tag_of,
+)
 from builder.supply.provenance import provenance
 from builder.verify.live import not_run
-from builder.verify.report import make_report
+from builder.verify.report import make_report, totals
 from builder.workplace import Workplace, chosen_platform, created, host_platform
 
 
-def tag_of(plan: Plan) -> str:
-    return f"temper/{plan.image}:{plan.profile}"
-
-
 def make(place: Workplace, plan: Plan, platform: str) -> Made:
-    """gather, compose, harden, and the layers' blobs."""
+    """gather, compose, harden, and the layers' blobs; where only own files changed, what is left of that."""
+    lock = fetched(place, plan, platform)
+    section, moment = lock.platforms[platform], created(lock.date)
+    own = user_entries(plan.folder, plan.spec.files, moment)
+    frame = settled.frame_of(plan, section, platform, moment, own)
+    known = settled.recalled(place.store, frame)
+    again = settled.made_again(place, plan, lock, frame, known) if known is not None else None
+    return again or composed(place, plan, lock, platform, frame)
+
+
+def composed(place: Workplace, plan: Plan, lock: Lock, platform: str, frame: Frame) -> Made:
     from builder.render.rootfs import account_entries, image_user  # noqa: PLC0415 - audits need no templates
 
-    lock, packages = gather(place, plan, platform)
-    section = lock.platforms[platform]
-    moment = created(lock.date)
+    section, moment = lock.platforms[platform], created(lock.date)
+    place.progress.stage("unpacking")
+    packages = unpack(place.store, section, python_of(plan))
     place.progress.stage("composing and hardening")
     generated = account_entries(plan, moment)
-    image = compose(plan, platform, packages, generated, image_user(plan), moment)
-    hardened = harden(image, plan, section)
-    image = compiled(place, plan, hardened.image)
+    image = compose(plan, platform, packages, generated, own=frame.own, user=image_user(plan), created=moment)
+    system = distribution(image.rootfs)
+    hardened = harden(image.replace(rootfs=settled.watched(frame, image.rootfs)), plan, section)
+    image = hardened.image.replace(rootfs=settled.unwatched_tree(frame, hardened.image.rootfs))
+    image, interpreter = compiled(place, plan, image)
     place.progress.stage("writing layers")
     return Made(
         image=packed(image, place.store),
@@ -62,6 +87,9 @@ def make(place: Workplace, plan: Plan, platform: str) -> Made:
         section=section,
         indexes=lock.indexes,
         contract=make_contract(plan, tag_of(plan), hardened.image.config.user),
+        distribution=system,
+        frame=frame,
+        interpreter=interpreter,
     )
 
 
@@ -109,20 +137,45 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
             for name in (REPORT, PROVENANCE, PUBLISHED):  # they would speak of the image before this one
                 (folder / name).unlink(missing_ok=True)
         written = assemble(made.image, place.store, folder / LAYOUT, name=tag_of(plan))
+        made = replace(made, image=written)
         drop_others(folder, written.digest)
         write_definition(place, plan, made, folder / DEFINITION)
         place.progress.stage("writing the SBOM")
-        bills = write_bills(place.store, plan, written, made.section, folder / SBOM)
-        statement = provenance(making(place, plan, replace(made, image=written)))
-        write_whole(folder / PROVENANCE, statement)
+        bills = described(place, plan, made, folder / SBOM)
+        made = replace(made, sbom=bills.row)
+        write_whole(folder / PROVENANCE, provenance(making(place, plan, made)))
         place.progress.stage("auditing")
-        made = replace(made, image=without_trees(written), sbom=bills.row)
-        del written
-        with distrusting(place.store, made.image):
-            image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
-            report = examine(place, plan, made, image, folder, options)
+        seen = settled.audited_again(place, plan, made, folder)
+        if seen is None:
+            own = settled.own_layer(written)
+            made = replace(made, image=without_trees(written))
+            del written
+            seen = read_back(place, plan, made, folder)
+            if own is not None and made.settled is None:
+                settled.keep(place.store, made, own, bills, seen, folder)
+        report = judged(place, plan, made, seen, folder, options)
         write_report(folder, report)
     return Built(folder=folder, report=report)
+
+
+def described(place: Workplace, plan: Plan, made: Made, folder: Path) -> Bills:
+    """The SBOM in both forms."""
+    before, own = made.settled, settled.own_layer(made.image)
+    known = bills_of(place.store, before.bills) if before is not None else None
+    if before is None or known is None or own is None:
+        return write_bills(place.store, plan, made.image, made.section, folder)
+    row = settled.row_again(before, own)
+    image, files = made.image, own.rootfs
+    again = bills_again(place.store, known, plan=plan, image=image, own=files, layer=own.digest, row=row)
+    return linked(place.store, again, folder)
+
+
+def read_back(place: Workplace, plan: Plan, made: Made, folder: Path) -> Seen:
+    with distrusting(place.store, made.image):
+        image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
+        if made.frame is not None:
+            image = settled.watched_image(made.frame, image)
+        return totals(image, made.section), audited(place, plan, made, image, folder)
 
 
 def without_trees(image: Image) -> Image:
@@ -143,19 +196,28 @@ def distrusting(store: Store, image: Image) -> Iterator[None]:
 
 
 def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path, options: Options) -> Report:
-    """Audits the image that was read back, then loads and verifies it where that can be done."""
-    definition = read_definition(folder / DEFINITION)
-    audits = audit_image(
+    """Audits an image that was read back, then loads and verifies it where that can be done."""
+    seen = totals(image, made.section), audited(place, plan, made, image, folder)
+    return judged(place, plan, made, seen, folder, options)
+
+
+def audited(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path) -> tuple[Audited, ...]:
+    return audit_image(
         image,
         plan,
         made.section,
         plan.controls,
         contract=made.contract,
-        definition=definition,
+        definition=read_definition(folder / DEFINITION),
         sboms=stated(place.store, folder),
         beside=beside(folder, made.indexes),
         scan=stated_scan(place, plan, folder),
     )
+
+
+def judged(place: Workplace, plan: Plan, made: Made, seen: Seen, folder: Path, options: Options) -> Report:
+    """The report; of a container too, where the image can be loaded."""
+    whole, audits = seen
     failed = any(one.outcome is Outcome.FAILED and not plan.waives(one.key) for one in audits)
     reason = why_not_live(made.image.config.platform, options, failed=failed)
     live, loaded = not_run(reason), False
@@ -169,8 +231,7 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
         live, loaded = look_live(place, plan, made, folder, options)
     return make_report(
         plan=plan,
-        image=image,
-        lock=made.section,
+        image=whole,
         audits=audits,
         changes=made.changes,
         pruned=made.pruned,
@@ -178,20 +239,6 @@ def examine(place: Workplace, plan: Plan, made: Made, image: Image, folder: Path
         tag=made.contract.image if loaded else "",
         sbom=made.sbom,
     )
-
-
-def read_definition(folder: Path) -> Definition | None:
-    """The rendered files as they stand on the disk: somebody may have changed them since."""
-    paths = sorted(path for path in (folder / "run").rglob("*") if path.is_file())
-    if not paths:
-        return None
-    paths += [path for path in (folder / "Dockerfile",) if path.is_file()]
-    with plain_errors(folder):
-        files = (
-            RenderedFile(path=str(path.relative_to(folder)), text=path.read_text("utf-8", "replace"))
-            for path in paths
-        )
-        return Definition(files=tuple(files))
 
 
 def why_not_live(platform: str, options: Options, *, failed: bool) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from builder.image.folder import plain_errors
+from builder.model.definition import Definition, RenderedFile
 from builder.model.plan import Plan
 from builder.model.report import Report
 from builder.stages import REPORT
@@ -28,6 +29,20 @@ def alone_in(place: Workplace, folder: Path) -> Iterator[None]:
 
     with place.store.lock(f"result-{name}", waiting=waiting):
         yield
+
+
+def read_definition(folder: Path) -> Definition | None:
+    """The rendered files as they stand on the disk: somebody may have changed them since."""
+    paths = sorted(path for path in (folder / "run").rglob("*") if path.is_file())
+    if not paths:
+        return None
+    paths += [path for path in (folder / "Dockerfile",) if path.is_file()]
+    with plain_errors(folder):
+        files = (
+            RenderedFile(path=str(path.relative_to(folder)), text=path.read_text("utf-8", "replace"))
+            for path in paths
+        )
+        return Definition(files=tuple(files))
 
 
 def told_before(folder: Path, digest: str) -> Report | None:

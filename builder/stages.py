@@ -1,12 +1,19 @@
 """What the stages hand to each other inside `builder.pipeline`, and where results lie."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from builder.model.contract import RunContract
 from builder.model.image import Image
 from builder.model.lock import LockedIndex, LockedPlatform
+from builder.model.plan import Plan
 from builder.model.report import Report, SbomRow
+from builder.model.tree import Entry
+from builder.packages.bytecode import Interpreter
+from builder.rootfs.rows import Row
+from builder.rootfs.watched import Watch
 
 LAYOUT = "oci"
 DEFINITION = "definition"
@@ -16,6 +23,10 @@ PROVENANCE = "provenance.json"
 PUBLISHED = "published.json"
 SCAN = "scan.json"
 VEX = "vex.json"
+
+
+def tag_of(plan: Plan) -> str:
+    return f"temper/{plan.image}:{plan.profile}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +53,52 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Everything that goes into a build but the bytes of the image's own files."""
+
+    key: str
+    own: tuple[Entry, ...]
+    """Those files, as they lie in the image's folder."""
+    watch: Watch = field(default_factory=Watch)
+    """Whose bytes the controls asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What a build that passed came to, as JSON has it: all but the bytes of the image's own files."""
+
+    config: str
+    """The image's, as it was written."""
+    layers: Sequence[tuple[str, str, str, int]]
+    """Name, digest, diff id and size in bytes, lowest first."""
+    rows: Sequence[tuple[Row, tuple[str, str, str]]]
+    """Of the layer with the own files: entries without contents, and their owners."""
+    interpreter: Sequence[str]
+    """Version and SHA-256 of the Python that compiled byte code; empty where none did."""
+    distribution: str
+    changes: Mapping[str, Sequence[str]]
+    pruned: int
+    looked_at: Mapping[str, str]
+    """SHA-256 of those own files that something depends on."""
+    looks: Mapping[str, str]
+    """What files of the own layer look like to a search for secrets, where like anything."""
+    bills: Any
+    definition: str
+    """Digest of the rendered files."""
+    outcomes: Sequence[tuple[str, str, str]]
+    """Of the audit: control, outcome, and why it was not assessed."""
+    unpacked: int
+    """Bytes of all files but those of the own layer."""
+    files: int
+    terms: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
     """A hardened image with its layers cut and in the store."""
 
     image: Image
+    """Where `settled` is there, its tree is the own layer alone."""
     changes: dict[str, tuple[str, ...]]
     pruned: int
     """Bytes of the files that hardening took out."""
@@ -55,3 +108,10 @@ class Made:
     indexes: tuple[LockedIndex, ...]
     """The signed ones that the lock was made from."""
     contract: RunContract
+    distribution: str = ""
+    """`debian-13`: of what was composed."""
+    frame: Frame | None = None
+    interpreter: Interpreter | None = None
+    """Which compiled byte code."""
+    settled: Settled | None = None
+    """What was taken from the build before."""

@@ -157,6 +157,8 @@ class Provenance(Control[NoParameters]):
     severity = Severity.MEDIUM
     references = (slsa("Build L1"), nist("4.1.5"))
 
+    looks_beside = True
+
     def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
         stated, lock = context.known_provenance(), context.known_lock()
         if stated.problem:

@@ -128,6 +128,8 @@ class Control(ABC, Generic[P]):
     severity: ClassVar[Severity]
     references: ClassVar[tuple[Reference, ...]] = ()
     parameters: ClassVar[type[Strict]] = NoParameters
+    looks_beside: ClassVar[bool] = False
+    """Its audit holds what stands beside the image against the image's digest, and looks at no file of it."""
 
     def enforce(self, image: Image, parameters: P, context: Context) -> Image:
         """Changes the tree or the config so that `audit` finds nothing. Pure; by default changes nothing."""

@@ -22,6 +22,8 @@ class CompleteSbom(Control[NoParameters]):
     severity = Severity.MEDIUM
     references = (eo("4(e)(vii)"), nist("4.1.1"))
 
+    looks_beside = True
+
     def audit(self, image: Image, parameters: NoParameters, context: Context) -> Iterable[Finding]:
         lock = context.known_lock()
         for stated in context.known_sboms():

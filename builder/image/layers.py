@@ -21,7 +21,9 @@ MOST_WHEELS = 32
 JIT = "python-jit"
 """What only images that compile while they run have of a big wheel, and its RECORD, which tells of it.
 The rest is one layer for all images."""
-_FIRST, _LAST = ("system",), (JIT, "python", "configuration", "app")
+APP = "app"
+"""The image's own files, and their byte code."""
+_FIRST, _LAST = ("system",), (JIT, "python", "configuration", APP)
 _CONFIGURATION = frozenset({"accounts", "ca-bundle", "controls", "mount-point"})
 """What Temper writes for one image under one profile, and would change a layer that others share."""
 _OURS = frozenset({"file", "temper"})
@@ -79,7 +81,7 @@ def _layer_of(entry: Entry, wheels: Mapping[str, str]) -> str:
     if owner.kind == "wheel":
         return JIT if _is_for_jit(entry) else wheels.get(owner.name, "python")
     if owner.kind == "file":
-        return "app"
+        return APP
     return "configuration" if owner.kind == "temper" and owner.name in _CONFIGURATION else "system"
 
 

@@ -62,6 +62,20 @@ def read_image(stored: Stored, memory: Memory | None = None) -> Image:
     )
 
 
+def read_alone(span: Span, name: str) -> Layer:
+    """One layer, whatever lies below it, from its first byte to its last. Raises `ArchiveError`."""
+    with Hashing([span]) as hashing:
+        held = _Shared(hashing, None).read(span, Owner(kind="layer", name=name))
+    return Layer(
+        name=name,
+        rootfs=own_tree(parse_change(held.entries)),
+        digest=held.digest,
+        diff_id=held.diff_id,
+        size=span.size,
+        problems=held.problems,
+    )
+
+
 def _owners(data: Config, count: int) -> list[Owner]:
     """By the steps that made the layers, as far as the history tells."""
     names = (*layer_names(data), *[""] * count)[:count]
@@ -96,7 +110,7 @@ class _Shared:
 
     def layer(self, span: Span, diff_id: str, owner: Owner, known: Held | None) -> Layer:
         """Put on top of those before it."""
-        held = known or self._read(span, owner)
+        held = known or self.read(span, owner)
         if held.diff_id != diff_id:
             raise ArchiveError(
                 f"{span.problem_prefix}: unpacks to {held.diff_id}, though the config says {diff_id}"
@@ -114,7 +128,7 @@ class _Shared:
             problems=held.problems,
         )
 
-    def _read(self, span: Span, owner: Owner) -> Held:
+    def read(self, span: Span, owner: Owner) -> Held:
         """The blob from its first byte to its last."""
         packing = packing_of(span)
         with self._stream(span, packing) as stream:

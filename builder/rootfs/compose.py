@@ -1,5 +1,6 @@
 """compose: packages, wheels, files and generated entries become one image. Pure, but for reading files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from builder.errors import InputError
@@ -10,30 +11,31 @@ from builder.model.plan import Plan
 from builder.model.tree import Entry, Kind, Owner, Rootfs, parents
 from builder.rootfs import installed
 from builder.rootfs.merge import merge
-from builder.rootfs.userfiles import user_entries
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 
 
-def compose(
+def compose(  # noqa: PLR0913 - all that goes in, by name
     plan: Plan,
     platform: str,
     packages: tuple[Package, ...],
     generated: tuple[Entry, ...],
+    *,
+    own: Sequence[Entry],
     user: tuple[int, int],
     created: int,
 ) -> Image:
     """The unhardened image: everything that was asked for, nothing yet taken away or tightened.
 
-    `packages` are .debs and wheels, `generated` the rendered files (accounts and so on), `user` the uid
-    and gid that writable paths belong to, `created` the time in seconds that no mtime exceeds.
+    `packages` are .debs and wheels, `generated` the rendered files (accounts and so on), `own` what
+    `user_entries` found, `user` the uid and gid that writable paths belong to, `created` the time in seconds
+    that no mtime exceeds.
     Raises `ArchiveError` for packages that collide, `InputError` for files that do.
     """
     debs = tuple(package for package in packages if package.owner.kind == "deb")
     rootfs = merge(packages, created)
     rootfs = rootfs.with_entries(after_install(plan, rootfs, debs, created))
     rootfs = rootfs.with_entries(generated)
-    own = user_entries(plan.folder, plan.spec.files, created)
     refuse_overwriting(rootfs, own)
     rootfs = rootfs.with_entries(own)
     rootfs = rootfs.with_entries(mount_points(plan, rootfs, user, created))
@@ -64,7 +66,7 @@ def read_certificate(path: Path) -> bytes:
     return data
 
 
-def refuse_overwriting(rootfs: Rootfs, own: list[Entry]) -> None:
+def refuse_overwriting(rootfs: Rootfs, own: Sequence[Entry]) -> None:
     """An image's file may not quietly replace a package's: the report would lie about that package."""
     problems = []
     for entry in own:

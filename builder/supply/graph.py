@@ -8,8 +8,9 @@ from functools import cached_property
 
 from builder.model.image import Image
 from builder.model.report import SbomRow
-from builder.model.tree import Entry
+from builder.model.tree import Entry, Rootfs
 from builder.packages.licences import NO_LICENCE, Licence
+from builder.supply.naming import own_files
 
 
 class Sort(StrEnum):
@@ -57,6 +58,16 @@ class Component:
     def libraries(self) -> tuple[Entry, ...]:
         """Shared libraries that say their name, or that a tool copied into a wheel beside its modules."""
         return tuple(entry for entry in self.files if is_library(entry))
+
+
+def own_components(rootfs: Rootfs) -> tuple[Component, ...]:
+    """Of the image's own files, as far as a document depends on their bytes."""
+    found: dict[str, list[Entry]] = {}
+    for entry in rootfs.files():
+        found.setdefault(own_files(entry.owner.name), []).append(entry)
+    return tuple(
+        Component(ref=ref, sort=Sort.FILES, name=ref, files=tuple(files)) for ref, files in found.items()
+    )
 
 
 def is_library(entry: Entry) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from builder.controls.audit import Audited
 from builder.controls.catalogue import BY_KEY
@@ -18,11 +19,41 @@ from builder.verify.live import LiveResult
 WORST_FIRST = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.NOT_RUN, Outcome.PASSED)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a report says of an image as a whole, as it was read back from disk."""
+
+    platform: str
+    digest: str
+    created: str
+    size: int
+    unpacked: int
+    layers: int
+    files: int
+    packages: tuple[PackageRow, ...]
+    terms: tuple[str, ...]
+
+
+def totals(image: Image, lock: LockedPlatform | None) -> Totals:
+    """Without a lock, the packages are those that the image itself says it holds."""
+    rows = packages(lock) if lock is not None else found_packages(image)
+    return Totals(
+        platform=image.config.platform,
+        digest=image.digest,
+        created=image.config.created_text,
+        size=image.size,
+        unpacked=sum(entry.size for entry in image.rootfs.files()),
+        layers=len(image.layers),
+        files=sum(1 for entry in image.rootfs.values() if entry.kind is not Kind.DIRECTORY),
+        packages=rows,
+        terms=tuple(carried_terms(image, ((row.kind, row.name, row.version) for row in rows))),
+    )
+
+
 def make_report(  # noqa: PLR0913 - what each stage found, by name
     *,
     plan: Plan | ForeignPlan,
-    image: Image,
-    lock: LockedPlatform | None,
+    image: Totals,
     audits: Iterable[Audited],
     changes: Mapping[str, tuple[str, ...]],
     live: LiveResult,
@@ -31,26 +62,23 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
     advice: Iterable[str] = (),
     sbom: SbomRow | None = None,
 ) -> Report:
-    """`image` is as read back from disk; `tag` is empty where no engine has it. Without a lock, the packages
-    are those that the image itself says it holds.
-    """
+    """`tag` is empty where no engine has the image."""
     by_key = {audited.key: audited for audited in audits}
-    rows = packages(lock) if lock is not None else found_packages(image)
     return Report(
         image=plan.image,
         variant_of=plan.variant_of if isinstance(plan, Plan) else "",
         foreign=isinstance(plan, ForeignPlan),
         profile=plan.profile,
-        platform=image.config.platform,
+        platform=image.platform,
         digest=image.digest,
         tag=tag,
-        created=image.config.created_text,
+        created=image.created,
         size=image.size,
-        unpacked=sum(entry.size for entry in image.rootfs.files()),
+        unpacked=image.unpacked,
         pruned=pruned,
-        layers=len(image.layers),
-        files=sum(1 for entry in image.rootfs.values() if entry.kind is not Kind.DIRECTORY),
-        packages=rows,
+        layers=image.layers,
+        files=image.files,
+        packages=image.packages,
         controls=tuple(
             control_result(planned, by_key.get(planned.key), changes, live, waiver_for(plan, planned.key))
             for planned in plan.controls
@@ -61,7 +89,7 @@ def make_report(  # noqa: PLR0913 - what each stage found, by name
         gpu=live.gpu,
         not_run=(*live.not_run, *not_assessed(by_key.values())),
         sbom=sbom,
-        terms=tuple(carried_terms(image, ((row.kind, row.name, row.version) for row in rows))),
+        terms=image.terms,
         advice=tuple(advice),
     )
 

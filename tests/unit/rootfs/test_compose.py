@@ -14,6 +14,7 @@ from builder.model.spec import ImageSpec
 from builder.model.tree import Bytes, Entry, Kind, Owner
 from builder.rootfs.compose import PATH, compose
 from builder.rootfs.installed import CA_BUNDLE, read
+from builder.rootfs.userfiles import user_entries
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
@@ -45,7 +46,9 @@ def file(path: str, mtime: int = 0) -> Entry:
 
 
 def made(planned: Plan, *packages: Package) -> Image:
-    return compose(planned, "linux/amd64", packages or (deb(file("usr/bin/x")),), (), (7, 8), 100)
+    own = user_entries(planned.folder, planned.spec.files, 100)
+    debs = packages or (deb(file("usr/bin/x")),)
+    return compose(planned, "linux/amd64", debs, (), own=own, user=(7, 8), created=100)
 
 
 def test_times_after_the_locks_date_are_clamped_and_earlier_ones_kept(tmp_path: Path) -> None:

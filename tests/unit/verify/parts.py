@@ -16,7 +16,7 @@ from builder.model.spec import ImageSpec
 from builder.model.tree import Bytes, Entry, Kind, Rootfs
 from builder.verify.formats import FORMATS
 from builder.verify.live import LiveResult
-from builder.verify.report import make_report
+from builder.verify.report import make_report, totals
 
 CASES = Path(__file__).parents[2] / "cases" / "verify"
 GOLDEN = {"text": "report.txt", "junit": "report.xml", "sarif": "report.sarif"}
@@ -121,8 +121,7 @@ class Parts:
     def report(self) -> Report:
         return make_report(
             plan=make_plan(self.keys, self.waivers),
-            image=IMAGE,
-            lock=LOCK,
+            image=totals(IMAGE, LOCK),
             audits=self.audits,
             changes=self.changes,
             live=self.live,
