@@ -151,7 +151,7 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
             made = replace(made, image=without_trees(written))
             del written
             seen = read_back(place, plan, made, folder)
-            if own is not None and made.settled is None:
+            if made.settled is None:
                 settled.keep(place.store, made, own, bills, seen, folder)
         report = judged(place, plan, made, seen, folder, options)
         write_report(folder, report)
@@ -162,7 +162,7 @@ def described(place: Workplace, plan: Plan, made: Made, folder: Path) -> Bills:
     """The SBOM in both forms."""
     before, own = made.settled, settled.own_layer(made.image)
     known = bills_of(place.store, before.bills) if before is not None else None
-    if before is None or known is None or own is None:
+    if before is None or known is None:
         return write_bills(place.store, plan, made.image, made.section, folder)
     row = settled.row_again(before, own)
     image, files = made.image, own.rootfs

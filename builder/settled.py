@@ -14,7 +14,8 @@ fails, the image is built and audited as if nothing were known.
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,7 @@ from builder.image.layers import APP, hexadecimal, layer_blob
 from builder.image.layout import find_image
 from builder.image.memory import LARGE, Memory
 from builder.image.reading import read_alone
+from builder.image.streams import Span
 from builder.model.definition import Definition
 from builder.model.image import Image, Layer
 from builder.model.lock import Lock, LockedPlatform
@@ -52,7 +54,6 @@ from builder.results import read_definition
 from builder.rootfs.rows import Row, entry_of, entry_row, facts_row
 from builder.rootfs.watched import unwatched
 from builder.stages import DEFINITION, LAYOUT, SCAN, Frame, Made, Settled, tag_of
-from builder.supply.vendored import is_statement
 from builder.verify.report import Totals, packages
 from builder.workplace import Workplace, host_platform, today
 
@@ -76,14 +77,15 @@ def frame_of(plan: Plan, section: LockedPlatform, platform: str, moment: int, ow
 
 
 @cache
-def _code() -> str:
-    """Digest of all of Temper: whatever it would do otherwise now."""
-    folder, digest = Path(builder.__file__).parent, hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if CACHE not in path.parts and path.is_file():
-            digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _code() -> list[tuple[str, int, int]]:
+    """All of Temper, as Python itself knows changed modules: by size and time."""
+    found = []
+    for folder, folders, names in os.walk(Path(builder.__file__).parent):
+        folders[:] = sorted(set(folders) - {CACHE})
+        for name in sorted(names):
+            status = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - paths take twice as long
+            found.append((name, status.st_size, status.st_mtime_ns))
+    return found
 
 
 def _features(entry: Entry) -> list[Any]:
@@ -102,15 +104,19 @@ def _look(entry: Entry) -> str:
 
 def watched(frame: Frame, rootfs: Rootfs) -> Rootfs:
     """The tree in which every look at an own file is noticed."""
+    if not frame.own:
+        return rootfs
     return rootfs.with_entries(_watched(frame, rootfs).values())
 
 
 def unwatched_tree(frame: Frame, rootfs: Rootfs) -> Rootfs:
-    return unwatched(rootfs, {entry.path for entry in frame.own})
+    return unwatched(rootfs, {entry.path for entry in frame.own}) if frame.own else rootfs
 
 
 def watched_image(frame: Frame, image: Image) -> Image:
     """The same for one that was read back."""
+    if not frame.own:
+        return image
     entries = _watched(frame, image.rootfs)
     layers = (
         replace(layer, rootfs=layer.rootfs.with_entries(entries.values())) if layer.name == APP else layer
@@ -151,9 +157,8 @@ def made_again(place: Workplace, plan: Plan, lock: Lock, frame: Frame, settled: 
     own = _own_layer(place, lock, frame, settled)
     if own is None:
         return None
-    blob = layer_blob(own, place.store, config.created)
     layers = tuple(
-        replace(own, digest=blob.digest, diff_id=blob.diff_id, size=blob.size)
+        _written(own, place.store, config.created)
         if name == APP
         else Layer(name=name, rootfs=Rootfs(), digest=digest, diff_id=diff_id, size=size)
         for name, digest, diff_id, size in settled.layers
@@ -169,6 +174,11 @@ def made_again(place: Workplace, plan: Plan, lock: Lock, frame: Frame, settled: 
         frame=frame,
         settled=settled,
     )
+
+
+def _written(layer: Layer, store: Store, created: int) -> Layer:
+    blob = layer_blob(layer, store, created)
+    return replace(layer, digest=blob.digest, diff_id=blob.diff_id, size=blob.size)
 
 
 def _own_layer(place: Workplace, lock: Lock, frame: Frame, settled: Settled) -> Layer | None:
@@ -192,8 +202,9 @@ def _own_layer(place: Workplace, lock: Lock, frame: Frame, settled: Settled) -> 
     return Layer(name=APP, rootfs=Rootfs.of(filled)) if fits else None
 
 
-def own_layer(image: Image) -> Layer | None:
-    return next((layer for layer in image.layers if layer.name == APP), None)
+def own_layer(image: Image) -> Layer:
+    """An empty one where the image has no files of its own."""
+    return next((layer for layer in image.layers if layer.name == APP), Layer(name=APP, rootfs=Rootfs()))
 
 
 def row_again(settled: Settled, own: Layer) -> SbomRow:
@@ -259,18 +270,25 @@ def _totals(made: Made, settled: Settled, unpacked: int) -> Totals:
 
 def _stands(store: Store, layout: Path, own: Layer, settled: Settled) -> bool:
     """The layout holds the layers that it should, and the own one is what the last one was."""
-    memory = Memory(store=store, believe=LARGE)
     try:
         spans = {span.name: span for span in find_image(layout).layers}
-        doubted = [span for span in spans.values() if not memory.believes(span)]
-        with Hashing(doubted) as hashing:
-            there = read_alone(spans[own.digest], APP)
-            whole = all(hashing.digest(span) == span.name for span in doubted)
+        with Hashing(_doubted(store, spans.values())) as hashing:
+            there = read_alone(spans[own.digest], APP) if own.digest else own
+            whole = hashing.all_sound()
     except ArchiveError:
         return False
     looks = {entry.path: look for entry in there.rootfs.files() if (look := _look(entry))}
     same = not there.problems and there.diff_id == own.diff_id and looks == settled.looks
     return whole and same and _as_told(there.rootfs) == _as_told(own.rootfs)
+
+
+def _doubted(store: Store, spans: Iterable[Span]) -> Iterator[Span]:
+    """Those that are hashed again: what isn't the store's own, and the smallest of what is."""
+    believing, left = Memory(store=store, believe=0), LARGE
+    for span in sorted(spans, key=lambda span: span.size):
+        left -= span.size
+        if left > 0 or not believing.believes(span):
+            yield span
 
 
 def _as_told(rootfs: Rootfs) -> list[Any]:
@@ -290,6 +308,8 @@ def _plain(facts: Facts) -> Facts:
 
 def keep(store: Store, made: Made, own: Layer, bills: Bills, seen: Seen, folder: Path) -> None:
     """For the next build under the same frame. Only of an image in which nothing was found."""
+    from builder.supply.vendored import is_statement  # noqa: PLC0415 - once for many builds
+
     totals, audits = seen
     frame, config = made.frame, find_image(folder / LAYOUT).config
     if frame is None or (folder / SCAN).exists() or made.image.annotations:

@@ -39,6 +39,10 @@ class Hashing:
         """`sha256:...`, once all of it is hashed. Raises `ArchiveError` where it can't be read to its end."""
         return self._digests[span].result()
 
+    def all_sound(self) -> bool:
+        """Whether each blob is what its name says."""
+        return all(self.digest(span) == span.name for span in self._digests)
+
     def _work(self) -> None:
         for span, digest in self._digests.items():
             try:
