@@ -55,13 +55,13 @@ from builder.verify.report import make_report, totals
 from builder.workplace import Workplace, chosen_platform, created, host_platform
 
 
-def make(place: Workplace, plan: Plan, platform: str) -> Made:
+def make(place: Workplace, plan: Plan, platform: str, *, anew: bool = False) -> Made:
     """gather, compose, harden, and the layers' blobs; where only own files changed, what is left of that."""
     lock = fetched(place, plan, platform)
     section, moment = lock.platforms[platform], created(lock.date)
     own = user_entries(plan.folder, plan.spec.files, moment)
     frame = settled.frame_of(plan, section, platform, moment, own)
-    known = settled.recalled(place.store, frame)
+    known = settled.recalled(place.store, frame) if not anew else None
     again = settled.made_again(place, plan, lock, frame, known) if known is not None else None
     return again or composed(place, plan, lock, platform, frame)
 
@@ -131,7 +131,7 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
         from builder.live import engine_answers  # noqa: PLC0415 - as below
 
         engine_answers()
-    made = make(place, plan, platform)
+    made = make(place, plan, platform, anew=options.anew)
     with alone_in(place, folder):
         with plain_errors(folder):
             for name in (REPORT, PROVENANCE, PUBLISHED):  # they would speak of the image before this one

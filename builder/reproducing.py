@@ -62,7 +62,7 @@ def reproduce(place: Workplace, reference: Reference, platform: str) -> Reproduc
     with tempfile.TemporaryDirectory(prefix="temper-reproduce-") as name, epoch(asked):
         folder = Path(name) / "build"
         locked = replace(place, locked=True)
-        built = build(locked, plan, Options(output=folder, platform=platform, engine="none"))
+        built = build(locked, plan, Options(output=folder, platform=platform, engine="none", anew=True))
         done = Reproduced(
             reference=reference, platform=platform, published=found.digest, rebuilt=built.report.digest
         )

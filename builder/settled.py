@@ -51,6 +51,7 @@ from builder.packages.bytecode import CACHE, Interpreter
 from builder.packages.store import Store
 from builder.render.contract import make_contract
 from builder.results import read_definition
+from builder.rootfs.compose import read_certificate
 from builder.rootfs.rows import Row, entry_of, entry_row, facts_row
 from builder.rootfs.watched import unwatched
 from builder.stages import DEFINITION, LAYOUT, SCAN, Frame, Made, Settled, tag_of
@@ -61,6 +62,8 @@ Seen = tuple[Totals, tuple[Audited, ...]]
 """What reading an image back comes to."""
 KIND = "settled-1"
 """Of the store's records; counted up when their form changes."""
+READ = ("etc/os-release", "usr/lib/os-release", "usr/share/doc/", "var/lib/dpkg/")
+"""Begins what may be read for the SBOM, too, by whoever brought it."""
 LIMIT = "max-size"
 """The one control that adds up sizes."""
 
@@ -68,12 +71,19 @@ LIMIT = "max-size"
 def frame_of(plan: Plan, section: LockedPlatform, platform: str, moment: int, own: Iterable[Entry]) -> Frame:
     """`own` as `user_entries` found them, `moment` the date of the build in seconds since the epoch."""
     files = tuple(own)
+    looks = {entry.path: _look(entry) for entry in files}
+    anywhere = replace(plan, folder=Path(plan.folder.name))
     said = [
-        *(_code(), recipe(), today().isoformat(), platform, moment, plan, section),
-        [hashlib.sha256((plan.folder / name).read_bytes()).hexdigest() for name in plan.spec.certificates],
-        [_features(entry) for entry in files],
+        *(_code(), recipe(), today().isoformat(), platform, moment, anywhere, section),
+        [_sha256(read_certificate(plan.folder / name)) for name in plan.spec.certificates],
+        [(path.name, _sha256(path.read_bytes())) for path in sorted(plan.folder.glob("*.j2"))],
+        [_features(entry, looks[entry.path]) for entry in files],
     ]
-    return Frame(key=hashlib.sha256(pydantic_core.to_json(said)).hexdigest(), own=files)
+    return Frame(key=hashlib.sha256(pydantic_core.to_json(said)).hexdigest(), own=files, looks=looks)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 @cache
@@ -88,13 +98,13 @@ def _code() -> list[tuple[str, int, int]]:
     return found
 
 
-def _features(entry: Entry) -> list[Any]:
+def _features(entry: Entry, look: str) -> list[Any]:
     """All of an entry that something may depend on without looking at its bytes."""
     size = entry.size
     facts = entry.content.facts if entry.content is not None else NO_FACTS
     return [
         *(entry.path, entry.kind, entry.mode, entry.uid, entry.gid, entry.target, str(entry.owner)),
-        *(facts_row(replace(facts, look=_look(entry))), size.bit_length(), max(size - 1, 0).bit_length()),
+        *(facts_row(replace(facts, look=look)), size.bit_length(), max(size - 1, 0).bit_length()),
     ]
 
 
@@ -128,7 +138,7 @@ def watched_image(frame: Frame, image: Image) -> Image:
 def _watched(frame: Frame, rootfs: Rootfs) -> dict[str, Entry]:
     there = (rootfs.get(entry.path) for entry in frame.own if entry.kind is Kind.FILE)
     return {
-        entry.path: frame.watch.over(entry, replace(entry.content.facts, look=_look(entry)))
+        entry.path: frame.watch.over(entry, replace(entry.content.facts, look=frame.looks[entry.path]))
         for entry in there
         if entry is not None and entry.content is not None
     }
@@ -154,6 +164,7 @@ def recalled(store: Store, frame: Frame) -> Settled | None:
 def made_again(place: Workplace, plan: Plan, lock: Lock, frame: Frame, settled: Settled) -> Made | None:
     """The image with its own files as they are now; `None` where their byte code doesn't fit."""
     config = parse_config(parse(Config, settled.config.encode(), "settled config"))
+    place.progress.stage("taking all but the image's own files from the build before")
     own = _own_layer(place, lock, frame, settled)
     if own is None:
         return None
@@ -329,7 +340,10 @@ def keep(store: Store, made: Made, own: Layer, bills: Bills, seen: Seen, folder:
         looked_at={
             entry.path: entry.content.sha256
             for entry in own.rootfs.files()
-            if entry.content is not None and (entry.path in frame.watch.looked_at or is_statement(entry.path))
+            if entry.content is not None
+            and (
+                entry.path in frame.watch.looked_at or is_statement(entry.path) or entry.path.startswith(READ)
+            )
         },
         looks={entry.path: look for entry in own.rootfs.files() if (look := _look(entry))},
         bills=bills_data(bills),

@@ -41,6 +41,8 @@ class Options:
     verify: bool = False
     gpu: str = ""
     """`rehearsal`, or which GPUs of this machine to verify on: `all`, an index, a UUID."""
+    anew: bool = False
+    """Take nothing from the build before, but layers and byte code by what they are made of."""
     cdi: Path | None = None
     """A CDI specification in the place of the one that the host has."""
 
@@ -59,6 +61,8 @@ class Frame:
     key: str
     own: tuple[Entry, ...]
     """Those files, as they lie in the image's folder."""
+    looks: Mapping[str, str]
+    """What each of them looks like to a search for secrets; empty for nothing."""
     watch: Watch = field(default_factory=Watch)
     """Whose bytes the controls asked for."""
 

@@ -162,6 +162,9 @@ def render(
     help="auto: load the layout where an engine answers; docker: let the engine build it; none: no engine.",
 )
 @click.option("--verify", is_flag=True, help="Run the live suites too, where an engine answers.")
+@click.option(
+    "--anew", is_flag=True, help="Compose, harden and audit everything, whatever the build before came to."
+)
 @AS_JSON
 @click.pass_context
 def build(context: click.Context, /, image: str, profile: str, as_json: bool, **options: Any) -> None:

@@ -182,7 +182,7 @@ class Desk:
     def copy_from(self, other: "Desk") -> None:
         """Takes over the lock, the store and the results."""
         shutil.copytree(other.store, self.store, dirs_exist_ok=True)
-        shutil.copytree(other.work, self.work, dirs_exist_ok=True)
+        shutil.copytree(other.work, self.work, symlinks=True, dirs_exist_ok=True)
 
 
 @dataclass(slots=True)

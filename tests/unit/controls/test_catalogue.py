@@ -1,6 +1,7 @@
 """The whole catalogue: nothing fires on a sound image, each mutant is caught by its control and no other."""
 
 import re
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -11,6 +12,7 @@ from builder.controls.harden import harden
 from builder.model.image import Image
 from builder.model.plan import PlannedControl
 from builder.model.report import Outcome
+from builder.model.tree import Entry, Rootfs
 from tests.unit.controls.mutant import Mutant
 from tests.unit.controls.mutants import MUTANTS
 from tests.unit.controls.sound import beside, contract, definition, image, lock, plan, planned, sboms, scan
@@ -170,3 +172,25 @@ def test_parameters_are_described(control: AnyControl) -> None:
 
 def test_keys_are_unique() -> None:
     assert len(BY_KEY) == len(CATALOGUE)
+
+
+class Untouchable(Mapping[str, Entry]):
+    """Entries that nobody may look at."""
+
+    def __getitem__(self, path: str) -> Entry:
+        pytest.fail(f"looked at {path}")
+
+    def __iter__(self) -> Iterator[str]:
+        pytest.fail("looked at every entry")
+
+    def __len__(self) -> int:
+        raise AssertionError("looked at how many entries there are")
+
+
+@pytest.mark.parametrize("mutant", [one for one in MUTANTS if BY_KEY[one.control].looks_beside], ids=str)
+def test_who_looks_beside_the_image_looks_at_no_file(mutant: Mutant) -> None:
+    """Of an image whose files are known from the build before, they are all that is run."""
+    for image_, outcome in ((SOUND, Outcome.PASSED), (mutant.break_(SOUND), Outcome.FAILED)):
+        bare = image_.replace(rootfs=Rootfs(Untouchable()), layers=())
+        known = context(mutant if outcome is Outcome.FAILED else None)
+        assert audit_one(bare, planned(mutant.control), known).outcome is outcome
