@@ -73,8 +73,10 @@ class Place:
     def temper(self, verb: str, *words: str) -> Ran:
         return run(self.command(verb, *words), env=self.env, cwd=self.workspace)
 
-    def build(self, image: str, *, engine: str = "none") -> Ran:
-        return self.temper("build", image, "--engine", engine, "--locked", "--offline")
+    def build(self, image: str, *, engine: str = "none", anew: bool = False) -> Ran:
+        """`anew`: composed, hardened and audited, although the build before did that."""
+        more = ["--anew"] if anew else []
+        return self.temper("build", image, "--engine", engine, "--locked", "--offline", *more)
 
     def forget_layers(self) -> None:
         """The next build writes and compresses its layers anew."""

@@ -13,6 +13,7 @@ from bench.rounds import Subject
 HELP = "temper --help"
 WARM = "warm build"
 ANEW = "warm build, layers anew"
+SETTLED = "warm build, nothing changed"
 UNCHANGED = "warm build of the server"
 CHANGED = "server with one file changed"
 LOADED_ANEW = "build and load, image removed"
@@ -76,8 +77,9 @@ def subjects(
 def _builds(place: Place) -> tuple[Subject, ...]:
     return (
         Subject(name=HELP, measure=lambda: place.temper("--help")),
-        Subject(name=WARM, measure=lambda: place.build(IMAGE)),
-        Subject(name=ANEW, measure=lambda: place.build(IMAGE), prepare=place.forget_layers),
+        Subject(name=WARM, measure=lambda: place.build(IMAGE, anew=True)),
+        Subject(name=ANEW, measure=lambda: place.build(IMAGE, anew=True), prepare=place.forget_layers),
+        Subject(name=SETTLED, measure=lambda: place.build(IMAGE)),
         Subject(name=UNCHANGED, measure=lambda: place.build(SERVER), prepare=lambda: place.build(SERVER)),
         Subject(name=CHANGED, measure=lambda: place.build(SERVER), prepare=place.change_one_file),
     )

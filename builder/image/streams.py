@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import zstandard
 from isal import isal_zlib
 
 from builder.errors import ArchiveError
@@ -163,6 +162,8 @@ class Joined(io.RawIOBase):
 
 
 def _unzstd(chunks: Generator[bytes, None, None], span: Span) -> Generator[bytes, None, None]:
+    import zstandard  # noqa: PLC0415 - few layers are packed so, and it takes 8 ms
+
     source = io.BufferedReader(Joined(chunks), CHUNK)
     reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
     try:

@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
 import stat
 import threading
 import time
@@ -264,7 +263,7 @@ class Store:
     @contextmanager
     def _temporary(self) -> Iterator[tuple[Path, BinaryIO]]:
         """A new file, locked as long as it is written to and removed unless it was renamed."""
-        path = self.root / "temp" / f"{os.getpid()}-{secrets.token_hex(8)}"
+        path = self.root / "temp" / f"{os.getpid()}-{os.urandom(8).hex()}"
         file: BinaryIO | None = None
         try:  # from before it is there: Ctrl-C may come at any moment
             with plain_errors(self.root, path):
