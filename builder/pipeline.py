@@ -8,34 +8,31 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from builder import settled
 from builder.beside import beside
 from builder.bills import Bills, bills_again, bills_of, linked, stated, write_bills
-from builder.bytecode import compiled
+from builder.composing import make
 from builder.controls.audit import Audited
 from builder.controls.audit import audit as audit_image
-from builder.controls.harden import harden
-from builder.errors import ArchiveError, InputError
+from builder.errors import ArchiveError, InputError, StoreError
 from builder.image.assemble import assemble, layer_files, link_layers
 from builder.image.folder import plain_errors, replaced_as_a_whole
-from builder.image.layers import layer_blob, split, undated
 from builder.image.layout import read_layout
 from builder.image.memory import LARGE, Memory
-from builder.inputs import distribution, making
-from builder.locks import current_lock, fetched, python_of
+from builder.inputs import making
+from builder.locks import current_lock
 from builder.model.image import Image
-from builder.model.lock import Lock
 from builder.model.plan import Plan
 from builder.model.report import Outcome, Report
 from builder.model.tree import Rootfs
 from builder.packages.store import Store
-from builder.packages.unpack import unpack
 from builder.render.contract import make_contract
 from builder.results import alone_in, output_folder, read_definition, told_before, write_report, write_whole
-from builder.rootfs.compose import compose
-from builder.rootfs.userfiles import user_entries
 from builder.scans import drop_others, stated_scan
-from builder.settled import Seen
+from builder.settled.audited import audited_again
+from builder.settled.frame import watched_image
+from builder.settled.kept import keep
+from builder.settled.made import row_again
+from builder.settled.own import Seen, own_layer
 from builder.stages import (
     DEFINITION,
     LAYOUT,
@@ -44,7 +41,6 @@ from builder.stages import (
     REPORT,
     SBOM,
     Built,
-    Frame,
     Made,
     Options,
     tag_of,
@@ -52,55 +48,7 @@ from builder.stages import (
 from builder.supply.provenance import provenance
 from builder.verify.live import not_run
 from builder.verify.report import make_report, totals
-from builder.workplace import Workplace, chosen_platform, created, host_platform
-
-
-def make(place: Workplace, plan: Plan, platform: str, *, anew: bool = False) -> Made:
-    """gather, compose, harden, and the layers' blobs; where only own files changed, what is left of that."""
-    lock = fetched(place, plan, platform)
-    section, moment = lock.platforms[platform], created(lock.date)
-    own = user_entries(plan.folder, plan.spec.files, moment)
-    frame = settled.frame_of(plan, section, platform, moment, own)
-    known = settled.recalled(place.store, frame) if not anew else None
-    again = settled.made_again(place, plan, lock, frame, known) if known is not None else None
-    return again or composed(place, plan, lock, platform, frame)
-
-
-def composed(place: Workplace, plan: Plan, lock: Lock, platform: str, frame: Frame) -> Made:
-    from builder.render.rootfs import account_entries, image_user  # noqa: PLC0415 - audits need no templates
-
-    section, moment = lock.platforms[platform], created(lock.date)
-    place.progress.stage("unpacking")
-    packages = unpack(place.store, section, python_of(plan))
-    place.progress.stage("composing and hardening")
-    generated = account_entries(plan, moment)
-    image = compose(plan, platform, packages, generated, own=frame.own, user=image_user(plan), created=moment)
-    system = distribution(image.rootfs)
-    hardened = harden(image.replace(rootfs=settled.watched(frame, image.rootfs)), plan, section)
-    image = hardened.image.replace(rootfs=settled.unwatched_tree(frame, hardened.image.rootfs))
-    image, interpreter = compiled(place, plan, image)
-    place.progress.stage("writing layers")
-    return Made(
-        image=packed(image, place.store),
-        changes=dict(hardened.changes),
-        pruned=hardened.pruned,
-        section=section,
-        indexes=lock.indexes,
-        contract=make_contract(plan, tag_of(plan), hardened.image.config.user),
-        distribution=system,
-        frame=frame,
-        interpreter=interpreter,
-    )
-
-
-def packed(image: Image, store: Store) -> Image:
-    """The image cut into layers whose blobs lie in the store."""
-    image = image.replace(rootfs=undated(image.rootfs))
-    layers = []
-    for layer in split(image.rootfs):
-        blob = layer_blob(layer, store, image.config.created)
-        layers.append(replace(layer, digest=blob.digest, diff_id=blob.diff_id, size=blob.size))
-    return image.replace(layers=tuple(layers))
+from builder.workplace import Workplace, chosen_platform, host_platform
 
 
 def render(place: Workplace, plan: Plan, platform: str | None, folder: Path) -> None:
@@ -145,14 +93,14 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
         made = replace(made, sbom=bills.row)
         write_whole(folder / PROVENANCE, provenance(making(place, plan, made)))
         place.progress.stage("auditing")
-        seen = settled.audited_again(place, plan, made, folder)
+        seen = audited_again(place, plan, made, folder)
         if seen is None:
-            own = settled.own_layer(written)
+            own = own_layer(written)
             made = replace(made, image=without_trees(written))
             del written
             seen = read_back(place, plan, made, folder)
             if made.settled is None:
-                settled.keep(place.store, made, own, bills, seen, folder)
+                keep(place.store, made, own, bills, seen, folder)
         report = judged(place, plan, made, seen, folder, options)
         write_report(folder, report)
     return Built(folder=folder, report=report)
@@ -160,11 +108,12 @@ def build(place: Workplace, plan: Plan, options: Options) -> Built:
 
 def described(place: Workplace, plan: Plan, made: Made, folder: Path) -> Bills:
     """The SBOM in both forms."""
-    before, own = made.settled, settled.own_layer(made.image)
-    known = bills_of(place.store, before.bills) if before is not None else None
-    if before is None or known is None:
+    before, own = made.settled, own_layer(made.image)
+    if before is None:
         return write_bills(place.store, plan, made.image, made.section, folder)
-    row = settled.row_again(before, own)
+    if (known := bills_of(place.store, before.bills)) is None:
+        raise StoreError(f"{place.store.root}: lost the SBOM of the build before just now; build again")
+    row = row_again(before, own)
     image, files = made.image, own.rootfs
     again = bills_again(place.store, known, plan=plan, image=image, own=files, layer=own.digest, row=row)
     return linked(place.store, again, folder)
@@ -174,7 +123,7 @@ def read_back(place: Workplace, plan: Plan, made: Made, folder: Path) -> Seen:
     with distrusting(place.store, made.image):
         image = read_layout(folder / LAYOUT, memory=Memory(store=place.store, believe=LARGE))
         if made.frame is not None:
-            image = settled.watched_image(made.frame, image)
+            image = watched_image(made.frame, image)
         return totals(image, made.section), audited(place, plan, made, image, folder)
 
 

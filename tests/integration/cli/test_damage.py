@@ -93,14 +93,14 @@ def test_unpacked_data_in_the_store_that_rotted_unseen(used: Desk, digest: str) 
         if noise in data and not data.startswith(packed):
             flip_unseen(path, data.index(noise))
             spoilt = path
-    assert used.refused("build", "app") == (
+    assert used.refused("build", "app", "--anew") == (
         3,
         (
             f"temper: usr/share/lib/noise: damaged: '{spoilt}' is not what it was when it was verified; "
             "run the command again to get it anew\n"
         ),
     )
-    builds(used, digest)
+    builds(used, digest, "--anew")
 
 
 def test_the_result(used: Desk, digest: str) -> None:

@@ -39,7 +39,7 @@ def downloading(desk: Desk, ending: str, size: int) -> Iterator[Running]:
 def unpacking(desk: Desk) -> Iterator[Running]:
     shutil.rmtree(desk.store / "records" / RECORD)
     with desk.locked("blobs"):
-        running = desk.start("build", "app")
+        running = desk.start("build", "app", "--anew")
         running.until("unpacking")
         yield running
 
@@ -47,7 +47,7 @@ def unpacking(desk: Desk) -> Iterator[Running]:
 def compressing_a_layer(desk: Desk) -> Iterator[Running]:
     shutil.rmtree(desk.store / "records/layer-1")
     with desk.locked("blobs"):
-        running = desk.start("build", "app")
+        running = desk.start("build", "app", "--anew")
         running.until("writing layers")
         yield running
 
@@ -55,7 +55,7 @@ def compressing_a_layer(desk: Desk) -> Iterator[Running]:
 def writing_the_layout(desk: Desk) -> Iterator[Running]:
     with desk.locked(desk.folder_lock(f"{RESULT}/oci")):
         running = desk.start("build", "app")
-        running.until("writing layers")
+        running.until("taking all but the image's own files from the build before")
         yield running
 
 
