@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import NamedTuple, TypeVar
+from weakref import ref
 
 from builder.model.image import Image
 from builder.model.report import Finding
@@ -56,18 +57,22 @@ class Survey:
 def remembered(function: Callable[[Image], T]) -> Callable[[Image], T]:
     """Keeps the answer for the image asked about last: an audit asks dozens of times about one image.
 
-    By identity, since a tree of 50,000 entries is no cheap key.
+    By identity, since a tree of 50,000 entries is no cheap key; and no longer than there is the image, since
+    an answer holds its entries too.
     """
-    last: list[tuple[Image, T]] = []
+    last: list[tuple[ref[Image], T]] = []
 
     @wraps(function)
     def remembering(image: Image) -> T:
         for known, answer in last:
-            if known is image:
+            if known() is image:
                 return answer
         answer = function(image)
-        last[:] = [(image, answer)]
+        last[:] = [(ref(image, forget), answer)]
         return answer
+
+    def forget(gone: "ref[Image]") -> None:
+        last[:] = [one for one in last if one[0] is not gone]
 
     return remembering
 

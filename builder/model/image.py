@@ -79,7 +79,7 @@ class Layer:
     """What made the archive unsafe (duplicate or escaping names, ...), each naming the entry."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Image:
     """`rootfs` is the merged tree; `layers` its parts, lowest first (none until `split()` or read back)."""
 

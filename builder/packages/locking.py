@@ -91,12 +91,7 @@ def make_lock(  # noqa: PLR0913 - all but two by name
         date=max(release.date for release in releases),
         indexes=tuple(release.locked() for release in releases),
         platforms={
-            platform: LockedPlatform(
-                packages=one.image.packages,
-                held_back=one.image.held_back,
-                wheels=wheels(platform, _staying(before.get(platform), moving)),
-                toolbox=one.toolbox.packages,
-            )
+            platform: _section(one, wheels(platform, _staying(before.get(platform), moving)))
             for platform, one in solved.items()
         },
     )
@@ -105,6 +100,15 @@ def make_lock(  # noqa: PLR0913 - all but two by name
         fixed={platform: one.before.fixed for platform, one in solved.items()},
         behind={platform: one.before.behind for platform, one in solved.items()},
         gone={platform: one.before.gone for platform, one in solved.items()},
+    )
+
+
+def _section(solved: "_Solved", wheels: tuple[LockedWheel, ...]) -> LockedPlatform:
+    return LockedPlatform(
+        packages=solved.image.packages,
+        held_back=solved.image.held_back,
+        wheels=wheels,
+        toolbox=solved.toolbox.packages,
     )
 
 
