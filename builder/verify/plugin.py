@@ -19,6 +19,7 @@ from builder.model.contract import RunContract
 from builder.model.image import Image
 from builder.model.report import Outcome
 from builder.names import suggestion
+from builder.packages.store import Store
 from builder.verify import proc
 from builder.verify.backend import ContainerHost, make_host
 from builder.verify.inside import Inside, Program
@@ -217,10 +218,11 @@ def answer(request: pytest.FixtureRequest, subject: Subject) -> Any:
 
 @pytest.fixture(scope="session")
 def image(subject: Subject) -> Image:
-    """The finished image, read back from disk: for statements about the whole tree."""
+    """The finished image, for statements about the whole tree: as the audit has just read it back."""
     from builder.image.layout import read_layout  # noqa: PLC0415 - few suites ask for it
+    from builder.image.memory import LARGE, Memory  # noqa: PLC0415
 
-    return read_layout(Path(subject.layout))
+    return read_layout(Path(subject.layout), memory=Memory(store=Store.default(), believe=LARGE))
 
 
 @pytest.fixture(scope="session")
