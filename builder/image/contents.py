@@ -14,9 +14,10 @@ from typing import BinaryIO
 from builder.controls.secrets import LARGEST, look_of
 from builder.image.packed import Digests, Packed, Undigested
 from builder.image.pieces import Pieces
+from builder.image.plain_stream import Elsewhere
 from builder.image.streams import Packing, Span
 from builder.model.tree import NO_FACTS, Bytes, Content, Facts, Slice, Unhashed
-from builder.rootfs.elf import facts, is_interesting, ranges
+from builder.rootfs.elf import facts, facts_within, is_interesting, ranges
 from builder.rootfs.members import Member
 
 SMALL = 64 << 10
@@ -60,13 +61,20 @@ class Budget:
 Keep = Callable[[Member, BinaryIO], Content]
 
 
-def keeper(span: Span, packing: Packing, budget: Budget, *, hashed: bool) -> Keep:
+def keeper(
+    span: Span, packing: Packing, budget: Budget, *, hashed: bool, elsewhere: Elsewhere | None
+) -> Keep:
     """What `archive.read_layer` asks to make a member's content of its bytes.
+
+    `elsewhere` reads any place of a layer that isn't compressed.
 
     Unless all are to be `hashed`, only those get their digest at once that somebody will compare: what lies
     where wheels are installed, since a wheel records them. A large image would else be hashed twice.
     """
-    rest = _in_archive(span, hashed=hashed) if packing.kind == "none" else _in_packed(span, packing, hashed)
+    if elsewhere is None:
+        rest = _in_packed(span, packing, hashed)
+    else:
+        rest = _in_archive(span, elsewhere, hashed=hashed)
 
     def keep(member: Member, stream: BinaryIO) -> Content:
         size = member.size
@@ -89,12 +97,12 @@ Rest = Callable[[Member, BinaryIO, bytes], Content]
 """Of a file that isn't kept in memory, and of which some bytes have been read."""
 
 
-def _in_archive(span: Span, *, hashed: bool) -> Rest:
+def _in_archive(span: Span, elsewhere: Elsewhere, *, hashed: bool) -> Rest:
     """The layer isn't compressed: a file is read again where it lies."""
 
     def make(member: Member, stream: BinaryIO, head: bytes) -> Content:
         size, place = member.size, span.offset + member.offset
-        found = _facts_at(span, place, head, size)
+        found = _facts_at(elsewhere, place, head, size)
         if _RECORDED.search(member.name) if not hashed else size <= LARGEST:
             sha256 = _hashed(head, size, stream)
             return Slice(path=span.path, offset=place, size=size, sha256=sha256, facts=found)
@@ -141,14 +149,13 @@ def _hashed(head: bytes, size: int, stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _facts_at(span: Span, place: int, head: bytes, size: int) -> Facts:
+def _facts_at(elsewhere: Elsewhere, place: int, head: bytes, size: int) -> Facts:
     """Where the layer isn't compressed, the few places that matter are read from it directly."""
     if not is_interesting(head):
         return NO_FACTS
     if size <= len(head):
         return facts(BytesIO(head))
-    with span.path.open("rb") as file:
-        return facts(file, place, size)
+    return facts_within(elsewhere, place, size)
 
 
 def _look(head: bytes, size: int, stream: BinaryIO, *, hashed: bool) -> tuple[str, Facts]:
@@ -168,7 +175,7 @@ def _look(head: bytes, size: int, stream: BinaryIO, *, hashed: bool) -> tuple[st
             digest.update(piece)
         copy.add(piece)
         at += len(piece)
-    found = facts(copy, 0, size) if wanted else NO_FACTS  # type: ignore[arg-type]
+    found = facts_within(copy, 0, size) if wanted else NO_FACTS
     return digest.hexdigest() if hashed else "", found
 
 

@@ -9,6 +9,23 @@ BUFFER = 1 << 18
 """Bytes that are read ahead where one looks."""
 
 
+class Elsewhere:
+    """Other places of a file that is open, read without its being moved."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._at = 0
+
+    def seek(self, offset: int) -> int:
+        self._at = offset
+        return offset
+
+    def read(self, size: int) -> bytes:
+        data = os.pread(self._descriptor, size, self._at)
+        self._at += len(data)
+        return data
+
+
 class PlainStream:
     """A layer's tar, read forwards; `finish()` tells its digest. A context manager.
 
@@ -30,6 +47,10 @@ class PlainStream:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def elsewhere(self) -> Elsewhere:
+        """As long as this is open."""
+        return Elsewhere(self._file.fileno())
 
     def read(self, size: int = -1) -> bytes:
         """`size` bytes, fewer only at the end."""

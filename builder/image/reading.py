@@ -133,7 +133,9 @@ class _Shared:
         """The blob from its first byte to its last."""
         packing = packing_of(span)
         with self._stream(span, packing) as stream:
-            keep = keeper(span, packing, self._budget, hashed=self._memory is not None)
+            apart = stream.elsewhere() if isinstance(stream, PlainStream) else None
+            hashed = self._memory is not None
+            keep = keeper(span, packing, self._budget, hashed=hashed, elsewhere=apart)
             entries, problems = read_layer(
                 cast(BinaryIO, stream), span.problem_prefix, owner, keep, self.merged.entries, self._room
             )

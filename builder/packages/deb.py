@@ -18,7 +18,7 @@ from builder.packages import unpacked
 from builder.packages.decompress import decompressed
 from builder.packages.store import Store
 from builder.rootfs.archive import read_package
-from builder.rootfs.elf import facts, is_interesting
+from builder.rootfs.elf import facts_within, is_interesting
 from builder.rootfs.members import Member
 
 RECORD = "deb-3"
@@ -171,7 +171,7 @@ def _slices(blob: Path, probe: BinaryIO) -> Callable[[Member, BinaryIO], Slice]:
 
     def keep(member: Member, data: BinaryIO) -> Slice:
         chunk = data.read(CHUNK)
-        learnt = facts(probe, member.offset, member.size) if is_interesting(chunk) else NO_FACTS
+        learnt = facts_within(probe, member.offset, member.size) if is_interesting(chunk) else NO_FACTS
         digest, old = hashlib.sha256(chunk), hashlib.sha1(chunk, usedforsecurity=False)
         while chunk := data.read(CHUNK):
             digest.update(chunk)

@@ -35,7 +35,7 @@ from builder.model.tree import NO_FACTS, Entry, Kind, Owner, Slice, parents
 from builder.packages.store import Store, Writer
 from builder.packages.unpacked import allowance
 from builder.rootfs.archive import name_problem
-from builder.rootfs.elf import Patch, facts, is_interesting, is_relative, without_relative
+from builder.rootfs.elf import Patch, facts_within, is_interesting, is_relative, without_relative
 
 CHUNK = 1 << 20
 HASHES = ("sha256", "sha384", "sha512")
@@ -247,7 +247,7 @@ class _Tree(WheelDestination):
         """The facts of every file, from what was written."""
         wrong = {}
         for path, file in self.files.items():
-            file.facts = facts(written, file.offset, file.size) if file.interesting else NO_FACTS
+            file.facts = facts_within(written, file.offset, file.size) if file.interesting else NO_FACTS
             elf = file.facts.elf
             if elf is not None and any(map(is_relative, (*elf.rpath, *elf.runpath))):
                 wrong[path] = without_relative(written, file.offset, file.size)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from builder.model.tree import NO_FACTS, Elf, Facts
 
@@ -40,12 +40,24 @@ def is_interesting(head: bytes) -> bool:
     return head.startswith((b"\x7fELF", b"#!"))
 
 
-def facts(file: BinaryIO, start: int = 0, size: int | None = None) -> Facts:
-    """Looks at a seekable file, or at the `size` bytes of it that begin at `start`.
+class Seekable(Protocol):
+    """What of a file is needed."""
+
+    def seek(self, offset: int, /) -> int: ...
+    def read(self, size: int, /) -> bytes: ...
+
+
+def facts(file: BinaryIO) -> Facts:
+    """Looks at a whole file."""
+    return facts_within(file, 0, file.seek(0, 2))
+
+
+def facts_within(file: Seekable, start: int, size: int) -> Facts:
+    """Looks at the `size` bytes of a file that begin at `start`.
 
     An ELF file that is damaged, so that no loader would take it, has no facts.
     """
-    window = _Window(file, start, file.seek(0, 2) - start if size is None else size)
+    window = _Window(file, start, size)
     head = window.head()
     if head.startswith(b"#!"):
         return Facts(shebang=_shebang(head))
@@ -113,7 +125,7 @@ def _shebang(head: bytes) -> str:
 class _Window:
     """The file as a part of a larger one."""
 
-    file: BinaryIO
+    file: Seekable
     start: int
     size: int
 

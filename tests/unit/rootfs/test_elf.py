@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model.tree import NO_FACTS, Elf, Facts
-from builder.rootfs.elf import facts, is_interesting, is_relative, ranges, without_relative
+from builder.rootfs.elf import facts, facts_within, is_interesting, is_relative, ranges, without_relative
 
 REAL = [Path(sys.executable).resolve(), *Path(sysconfig.get_paths()["stdlib"], "lib-dynload").glob("*.so")][
     :12
@@ -186,12 +186,12 @@ def test_a_static_file_needs_nothing() -> None:
 
 def test_a_part_of_a_larger_file_is_looked_at_alone() -> None:
     data = elf()
-    assert facts(io.BytesIO(b"x" * 100 + data + b"y" * 100), 100, len(data)) == facts_of(data)
+    assert facts_within(io.BytesIO(b"x" * 100 + data + b"y" * 100), 100, len(data)) == facts_of(data)
 
 
 def test_tables_beyond_the_part_are_not_read() -> None:
     data = elf()
-    assert facts(io.BytesIO(data), 0, 520) == NO_FACTS
+    assert facts_within(io.BytesIO(data), 0, 520) == NO_FACTS
 
 
 @pytest.mark.parametrize(
