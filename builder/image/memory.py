@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from builder.controls import lists, secrets
 from builder.controls.secrets import LARGEST, look_of
@@ -92,7 +93,8 @@ class Memory:
         if held.problems or span.name != held.digest or not all(_is_own(one, span) for one in held.entries):
             return
         with self.store.writer() as texts:
-            rows = [entry_row(entry, partial(_content_row, texts=texts)) for entry in held.entries]
+            row_of = partial(entry_row, content_row=partial(_content_row, texts=texts))
+            rows = [_compact(row_of(entry)) for entry in held.entries]  # as text: lists take three times that
         packing = held.packing
         data = {
             "diff_id": held.diff_id,
@@ -100,9 +102,16 @@ class Memory:
             "kind": packing.kind,
             "plain": packing.plain,
             "packed": packing.packed,
-            "entries": rows,
         }
-        self.store.write_record(kind(), _hex(span), json.dumps(data, separators=(",", ":")).encode())
+        record = b'%s,"entries":[%s]}' % (_compact(data)[:-1], b",".join(rows))
+        self.store.write_record(kind(), _hex(span), record)
+
+
+def _compact(data: Any) -> bytes:
+    return _ENCODER.encode(data).encode()
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @cache

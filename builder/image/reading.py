@@ -117,7 +117,6 @@ class _Shared:
             )
         if self._memory is not None and known is None and not self._borrows(held):
             self._memory.keep(span, held)
-            held = self._memory.recall(span, owner, None) or held  # which holds no texts
         change = parse_change(held.entries)
         return Layer(
             name=owner.name,

@@ -48,8 +48,9 @@ class Done:
 
     @property
     def complaint(self) -> str:
-        last = self.stderr.strip().rpartition("\n")[2] or "it said nothing"
-        return f"the program ended with {self.code}: {last}"
+        """The last line that says anything: some programs underline their last words."""
+        lines = [line.strip() for line in self.stderr.splitlines() if any(map(str.isalnum, line))]
+        return f"the program ended with {self.code}: {lines[-1] if lines else 'it said nothing'}"
 
 
 def run_all(shell: Runner, python: str, programs: Sequence[Program]) -> dict[Program, Done]:
