@@ -25,6 +25,9 @@ from builder.settled.own import look_of
 from builder.stages import Frame
 from builder.workplace import today
 
+LEAST_LIMIT = 64 << 10
+"""Bytes from which on a text is no longer kept in memory."""
+
 
 def frame_of(plan: Plan, section: LockedPlatform, platform: str, moment: int, own: Iterable[Entry]) -> Frame:
     """`own` as `user_entries` found them, `moment` the date of the build in seconds since the epoch."""
@@ -58,12 +61,17 @@ def _code() -> list[tuple[str, int, int]]:
 
 def _features(entry: Entry, look: str) -> list[Any]:
     """All of an entry that something may depend on without looking at its bytes."""
-    size = entry.size
     facts = entry.content.facts if entry.content is not None else NO_FACTS
     return [
         *(entry.path, entry.kind, entry.mode, entry.uid, entry.gid, entry.target, str(entry.owner)),
-        *(facts_row(replace(facts, look=look)), size.bit_length(), max(size - 1, 0).bit_length()),
+        *(facts_row(replace(facts, look=look)), _size_class(entry.size)),
     ]
+
+
+def _size_class(size: int) -> tuple[int, ...]:
+    """Sizes that nothing tells from each other: every limit there is, is a power of two, none below 64 KiB
+    but emptiness."""
+    return (size.bit_length(), (size - 1).bit_length()) if size >= LEAST_LIMIT else (min(size, 1),)
 
 
 def watched(frame: Frame, rootfs: Rootfs) -> Rootfs:

@@ -71,6 +71,7 @@ def same(one: Path, other: Path) -> bool:
         (f"{APP}/settings.ini", "[app]\ncolour = green\n"),
         (f"{APP}/data/names.csv", "c,d\n" * 100),
         ("images/app/notes.txt", "other\n"),
+        ("images/app/notes.txt", "much longer\n" * 100),
     ],
 )
 def test_other_bytes_in_own_files_move_their_layer_alone(own: Desk, path: str, text: str) -> None:
@@ -116,7 +117,7 @@ def turn(desk: Desk) -> None:
 
 
 def grow(desk: Desk) -> None:
-    desk.write(f"{APP}/settings.ini", "[app]\n" * 1000)
+    desk.write(f"{APP}/settings.ini", "[app]\n" * 20_000)
 
 
 def rewrite(desk: Desk) -> None:
