@@ -30,7 +30,6 @@ def keep(store: Store, made: Made, own: Layer, bills: Bills, seen: Seen, folder:
     frame, config = made.frame, find_image(folder / LAYOUT).config
     if frame is None or (folder / SCAN).exists() or made.image.annotations:
         return
-    looked_at = frame.watch.looked_at
     passed = all(one.outcome in {Outcome.PASSED, Outcome.NOT_ASSESSED} for one in audits)
     same = parse_config(parse(Config, config, "config")) == made.image.config
     if not (passed and same and _is_own(frame, own.rootfs)):
@@ -45,9 +44,11 @@ def keep(store: Store, made: Made, own: Layer, bills: Bills, seen: Seen, folder:
         pruned=made.pruned,
         looked_at={
             entry.path: entry.content.sha256
-            for entry in own.rootfs.files()
+            for entry in frame.own
             if entry.content is not None
-            and (entry.path in looked_at or is_statement(entry.path) or entry.path.startswith(READ))
+            and (
+                entry.path in frame.watch.looked_at or is_statement(entry.path) or entry.path.startswith(READ)
+            )
         },
         looks={entry.path: look for entry in own.rootfs.files() if (look := look_of(entry))},
         bills=bills_data(bills),

@@ -62,6 +62,7 @@ def built(desk: Desk, *arguments: str, code: int = 0) -> bool:
 def same(one: Path, other: Path) -> bool:
     names = {str(path.relative_to(folder)) for folder in (one, other) for path in folder.rglob("*")}
     files = [name for name in names if (one / name).is_file() or (other / name).is_file()]
+    assert "report.json" in files
     return filecmp.cmpfiles(one, other, files, shallow=False)[1:] == ([], [])
 
 
@@ -176,6 +177,14 @@ def test_what_names_a_package_may_not_change(own: Desk) -> None:
     own.write(f"{APP}/package.json", '{"name": "left-pad", "version": "1.0.1", "license": "MIT"}')
     assert built(own) is False
     assert '"1.0.1"' in (own.work / RESULT / "sbom/cyclonedx.json").read_text()
+
+
+def test_what_lies_among_the_documentation_may_not_change(own: Desk) -> None:
+    """A licence there is a package's, whoever brought it."""
+    own.write(IMAGE_FILE, IMAGE + "files: [{source: notes.txt, target: /usr/share/doc/app/copyright}]\n")
+    assert built(own) is False
+    own.write("images/app/notes.txt", "License: MIT\n")
+    assert built(own) is False
 
 
 def test_a_limit_of_size_is_kept(own: Desk) -> None:
