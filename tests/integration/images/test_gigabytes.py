@@ -6,9 +6,11 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -16,10 +18,13 @@ import docker.errors
 import pytest
 
 from builder.image.engine import Engine
-from builder.image.running import Mount
+from builder.image.running import Container, Mount
+from builder.model.contract import RunContract
+from builder.model.injection import Injection
 from builder.verify.refused import started
 from builder.workplace import host_platform
 from tests.integration.images.desk import TEMPER, Built, Desk, failures, live_checks
+from tests.integration.images.language_model import CLIENT, MODEL, PROMPTS, on_the_cpu, program
 
 pytestmark = [
     pytest.mark.slow,
@@ -159,6 +164,63 @@ def changed(container: str) -> set[str]:
     finally:
         client.close()
     return {row["Path"] for row in rows if not row["Path"].startswith(("/dev", "/proc", "/sys", "/etc"))}
+
+
+@pytest.mark.parametrize("big", ["vllm"], indirect=True)
+def test_it_serves_a_language_model(
+    big: Big, engine: Engine, desk: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """To a client of OpenAI's, by the image's own program and run contract, on the CPU: the same tokens as
+    transformers finds. Only the kernels are not the image's own."""
+    contract = desk.contract(big.name)
+    rig, models = on_the_cpu(tmp_path_factory.mktemp("rig"), desk), tmp_path_factory.mktemp("models")
+    expected = made(engine, contract, models)
+    start = [*contract.entrypoint, *contract.cmd, "--dtype", "float32"]  # else it computes with half the bits
+    weights = Mount(source=models, target="/models")
+    with engine.start(contract, mounts=[weights], program=start, injection=rig) as container:
+        wait_until_healthy(container)
+        done = container.exec(program(CLIENT))
+        assert done.code == 0, done.stderr.decode() + container.logs().decode()
+        said = json.loads(done.stdout)
+        assert said["models"] == ["model"]
+        assert said["tokens"] == expected
+        assert said["streamed"] == said["text"]
+        assert said["pieces"] > 1
+        assert "The model `another` does not exist" in said["refused"]
+        assert said["compiled"] > 1
+        assert written(container.id, rig) <= {item.path for item in (*contract.tmpfs, *contract.state)}
+        container.stop(60)
+        assert container.inspect()["State"]["ExitCode"] == 0
+
+
+def made(engine: Engine, contract: RunContract, models: Path) -> dict[str, list[int]]:
+    """Prompt -> the tokens that transformers adds, with the model that it leaves in `models`."""
+    models.chmod(0o777)
+    out = Mount(source=models, target="/made", read_only=False)
+    sleeping = ["/usr/bin/python3", "-c", "import time; time.sleep(600)"]
+    with engine.start(contract, mounts=[out], program=sleeping) as container:
+        done = container.exec(program(MODEL))
+    assert done.code == 0, done.stderr.decode()
+    tokens: dict[str, list[int]] = json.loads(done.stdout)
+    assert len({tuple(one) for one in tokens.values()}) == len(PROMPTS)
+    return tokens
+
+
+def wait_until_healthy(container: Container, seconds: int = 600) -> None:
+    """It compiles the model first, which takes a minute or two."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done = container.exec(["/usr/bin/python3", "/app/health.py"])
+        if done.code == 0:
+            return
+        time.sleep(1)
+    pytest.fail(f"{done.stderr.decode()}: {container.logs().decode()}")
+
+
+def written(container: str, injection: Injection) -> set[str]:
+    """What it left on the image's files, less the places that were made for mounts and their folders."""
+    places = [f"{mount.target}/" for mount in injection.mounts]
+    return {path for path in changed(container) if not any(one.startswith(f"{path}/") for one in places)}
 
 
 def test_the_same_wheel_is_the_same_layer(big: Big, desk: Desk) -> None:
