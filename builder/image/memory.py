@@ -28,6 +28,8 @@ LEARNING = (archive, contents, elf, header, lists, members, pieces, rows, secret
 LARGE = 64 << 20
 """What a build believes: hashing gigabytes would take longer than all the rest of it, and whoever pulls or
 loads the layer checks its digest again."""
+ROWS = 1000
+"""Entries on one line of a record: as lists they take five times what they take as text."""
 _SHA256 = "sha256:"
 
 
@@ -62,20 +64,22 @@ class Memory:
 
         `hashing` is at work on it while the record is read; there is none for a layer that is believed.
         """
-        held = self._recalled(span, owner)
+        held = self.recorded(span, owner)
         return held if held is not None and (hashing is None or _is_whole(span, hashing)) else None
 
-    def _recalled(self, span: Span, owner: Owner) -> Held | None:
+    def recorded(self, span: Span, owner: Owner) -> Held | None:
+        """Without a look at the blob."""
         record = self.store.record(kind(), _hex(span)) if span.name.startswith(_SHA256) else None
         if record is None:
             return None
-        data = json.loads(record)
+        head, *parts = record.split(b"\n")
+        data = json.loads(head)
         if not self.store.has(data["texts"]):
             return None
         packing = Packing(kind=data["kind"], plain=data["plain"], packed=data["packed"])
         content = partial(_content, span=span, packing=packing, texts=self.store.blob(data["texts"]))
         return Held(
-            entries=tuple([entry_of(row, content, owner) for row in data["entries"]]),
+            entries=tuple([entry_of(row, content, owner) for part in parts for row in json.loads(part)]),
             digest=span.name,
             diff_id=data["diff_id"],
             packing=packing,
@@ -88,13 +92,21 @@ class Memory:
         large = self.believe is not None and span.size >= self.believe
         return large and self.store.has(_hex(span)) and span.path.samefile(self.store.blob(_hex(span)))
 
-    def keep(self, span: Span, held: Held) -> None:
+    def keep(self, span: Span, held: Held) -> bool:
         """Remembers a layer that was found to be sound and to borrow nothing of the layers below it."""
         if held.problems or span.name != held.digest or not all(_is_own(one, span) for one in held.entries):
-            return
+            return False
+        self._write(span, held)
+        return True
+
+    def _write(self, span: Span, held: Held) -> None:
         with self.store.writer() as texts:
             row_of = partial(entry_row, content_row=partial(_content_row, texts=texts))
-            rows = [_compact(row_of(entry)) for entry in held.entries]  # as text: lists take three times that
+            entries = held.entries
+            parts = [
+                _compact([row_of(entry) for entry in entries[at : at + ROWS]])
+                for at in range(0, len(entries), ROWS)
+            ]
         packing = held.packing
         data = {
             "diff_id": held.diff_id,
@@ -103,8 +115,7 @@ class Memory:
             "plain": packing.plain,
             "packed": packing.packed,
         }
-        record = b'%s,"entries":[%s]}' % (_compact(data)[:-1], b",".join(rows))
-        self.store.write_record(kind(), _hex(span), record)
+        self.store.write_record(kind(), _hex(span), b"\n".join([_compact(data), *parts]))
 
 
 def _compact(data: Any) -> bytes:

@@ -110,13 +110,11 @@ class _Shared:
 
     def layer(self, span: Span, diff_id: str, owner: Owner, known: Held | None) -> Layer:
         """Put on top of those before it."""
-        held = known or self.read(span, owner)
+        held = known or self._fresh(span, owner)
         if held.diff_id != diff_id:
             raise ArchiveError(
                 f"{span.problem_prefix}: unpacks to {held.diff_id}, though the config says {diff_id}"
             )
-        if self._memory is not None and known is None and not self._borrows(held):
-            self._memory.keep(span, held)
         change = parse_change(held.entries)
         return Layer(
             name=owner.name,
@@ -127,6 +125,15 @@ class _Shared:
             size=span.size,
             problems=held.problems,
         )
+
+    def _fresh(self, span: Span, owner: Owner) -> Held:
+        """Read, and remembered for the next time. What is remembered takes less memory: its texts lie in the
+        store, so that those of one layer at a time are here."""
+        held = self.read(span, owner)
+        if self._memory is None or self._borrows(held) or not self._memory.keep(span, held):
+            return held
+        del held
+        return self._memory.recorded(span, owner) or self.read(span, owner)
 
     def read(self, span: Span, owner: Owner) -> Held:
         """The blob from its first byte to its last."""

@@ -67,8 +67,7 @@ def _unpack(store: Store, locked: LockedPackage, path: Path, name: str) -> Packa
         md5sums=_text(control, "md5sums", name),
         scripts=tuple((script, _text(control, script, name)) for script in SCRIPTS if script in control),
     )
-    unpacked.save(store, RECORD, locked.sha256, package, blob)
-    return package
+    return unpacked.save(store, RECORD, locked.sha256, package, blob)
 
 
 def parts_of(path: Path, name: str) -> dict[str, tuple[str, Slice]]:

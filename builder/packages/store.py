@@ -212,7 +212,8 @@ class Store:
         """Replaces the record as a whole; the last of several writers wins."""
         target = self._record_path(kind, key)
         with self._temporary() as (path, file), plain_errors(self.root, target):
-            file.write(_checksum(kind, key, data) + b"\n" + data)
+            file.write(_checksum(kind, key, data) + b"\n")
+            file.write(data)
             file.flush()
             target.parent.mkdir(mode=0o700, exist_ok=True)
             path.replace(target)

@@ -92,8 +92,7 @@ class Members(Iterator[Member]):
         self._end = 0
         self._next = 0
         self._count = 0
-        self._data = _Data(self)
-        self._pass_over = getattr(stream, "skip", None) or self._read_over
+        self._skip = getattr(stream, "skip", None)
 
     def __next__(self) -> Member:
         member = self._member()
@@ -105,8 +104,11 @@ class Members(Iterator[Member]):
         return member
 
     def data(self) -> BinaryIO:
-        """The current member's content. What is not read of it is skipped by the next step."""
-        return self._data  # type: ignore[return-value]  # it reads, which is all that is asked of it
+        """The current member's content. What is not read of it is skipped by the next step.
+
+        A new one each time: kept here it would be a cycle, and while an image is read nobody looks for those.
+        """
+        return _Data(self)  # type: ignore[return-value]  # it reads, which is all that is asked of it
 
     def read(self, size: int) -> bytes:
         """`size` bytes of the current member's content, all for -1; fewer at its end."""
@@ -136,7 +138,7 @@ class Members(Iterator[Member]):
     def _block(self) -> bytes:
         """The next header; empty where the stream ends instead."""
         while (left := self._next - self._at) > 0:
-            passed = self._pass_over(left)
+            passed = self._skip(left) if self._skip else self._read_over(left)
             if not passed:
                 raise self._cut_off()
             self._at += passed

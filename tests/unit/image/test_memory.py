@@ -1,12 +1,15 @@
 """What is remembered of a layer is what reading it would tell; and nothing else is ever believed."""
 
+import gc
 import gzip
 import io
 import os
 import shutil
 import tarfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,8 @@ from builder.image.streams import Packing, Span
 from builder.model.image import Image
 from builder.model.tree import Bytes, Content, Entry, Facts, Owner
 from builder.packages.store import Store
+from builder.rootfs import archive
+from builder.rootfs.members import Members
 from tests.unit.image.foreign_layout import tar_of, write_layout
 
 KEY = b"-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n"
@@ -55,6 +60,35 @@ def seen(content: Content) -> tuple[int, bytes, str, Facts]:
 def remembered(entry: Entry) -> tuple[object, ...]:
     fields = (entry.path, entry.kind, entry.mode, entry.uid, entry.gid, entry.mtime, entry.target)
     return (*fields, entry.xattrs, entry.owner, entry.content and seen(entry.content)[:3])
+
+
+def test_texts_lie_in_the_store_from_the_first_reading_on(oci: Path, store: Store) -> None:
+    first = read_layout(oci, memory=Memory(store=store))
+    again = read_layout(oci, memory=Memory(store=store))
+    assert [*map(remembered, first.rootfs.values())] == [*map(remembered, again.rootfs.values())]
+    assert not [one.path for one in first.rootfs.values() if isinstance(one.content, Bytes)]
+    with first.rootfs["app/key"].content.open() as stream:  # type: ignore[union-attr]
+        assert stream.read() == KEY
+
+
+def test_what_was_read_is_not_kept_alive_by_its_reader(oci: Path, store: Store) -> None:
+    """No cycles: while layers are read nobody collects them."""
+    made: list[weakref.ref[Members]] = []
+
+    class Watched(Members):
+        def __init__(self, *words: Any) -> None:
+            made.append(weakref.ref(self))
+            super().__init__(*words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive, "Members", Watched)
+        gc.disable()
+        try:
+            read_layout(oci, memory=Memory(store=store))
+            assert len(made) == 4
+            assert not [one for one in made if one() is not None]
+        finally:
+            gc.enable()
 
 
 def test_a_layer_is_read_once_and_then_told_the_same(oci: Path, store: Store, streams: list[str]) -> None:
