@@ -24,8 +24,13 @@ def unknown(_digest: str) -> None:
     """For layers that others wrote."""
 
 
-def docker_archive(stored: Stored, *, packed: bool, sizes: Sizes = unknown) -> Generator[bytes, None, None]:
+def docker_archive(
+    stored: Stored, *, packed: bool, sizes: Sizes = unknown, there: int = 0
+) -> Generator[bytes, None, None]:
     """Untagged, so that nothing has a name before it is whole.
+
+    The lowest layers that the engine has already are sent as empty files: it finds a layer by what the config
+    says of it and of those below, before it opens its file.
 
     Blobs stay compressed with `packed`. Engines decompress on one thread, and slowly: nearby, it takes a
     quarter less time to send them their layers uncompressed, three times as long. Raises `ArchiveError` for a
@@ -37,8 +42,10 @@ def docker_archive(stored: Stored, *, packed: bool, sizes: Sizes = unknown) -> G
     manifest = json.dumps([{"Config": config, "RepoTags": None, "Layers": names}]).encode()
     yield _file("manifest.json", manifest)
     yield _file(config, stored.config)
-    for name, span in zip(names, stored.layers, strict=True):
-        if packed:
+    for number, (name, span) in enumerate(zip(names, stored.layers, strict=True)):
+        if number < there:
+            yield _file(name, b"")
+        elif packed:
             yield from _member(name, span.path, span.size, _checked(span))
         else:
             yield from _plain(name, span, sizes(span.name))

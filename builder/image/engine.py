@@ -4,12 +4,13 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.errors import EngineError
 from builder.image.docker_archive import Sizes, docker_archive, unknown
-from builder.image.engine_answers import built, loaded
+from builder.image.engine_answers import built, keeps_layers, loaded
 from builder.image.engine_errors import address, broken_off, knock, refused, unreachable
 from builder.image.layout import Stored, find_image, read_archive
 from builder.image.leftovers import LABEL, is_dead, session
@@ -120,11 +121,43 @@ class Engine:
 
     def _bring(self, stored: Stored, name: str, sizes: Sizes) -> str:
         with self._told(f"loading '{name}'"):
-            if not self._has_image(stored.image_id):
-                with closing(docker_archive(stored, packed=not self._is_near, sizes=sizes)) as archive:
-                    found = loaded(self._api.load_image(archive), name)
-                self._check_loaded(name, stored.image_id, found)
+            if not self._has_image(stored.image_id) and not self._brought_the_rest(stored, name, sizes):
+                self._send(stored, name, sizes)
         return stored.image_id
+
+    def _brought_the_rest(self, stored: Stored, name: str, sizes: Sizes) -> bool:
+        """Whether the layers were enough that `name` doesn't have today: of gigabytes often a few kilobytes.
+
+        The engine compares each layer with what the config says. Where one has gone in the meantime, or an
+        engine can't do without the rest, it refuses, and gets everything.
+        """
+        import docker.errors  # noqa: PLC0415
+
+        there = self._in_common(stored, name)
+        if not there:
+            return False
+        with suppress(EngineError, docker.errors.APIError):
+            self._send(stored, name, sizes, there)
+            return True
+        return False
+
+    def _in_common(self, stored: Stored, name: str) -> int:
+        """How many of the lowest layers the image has too that is called so today."""
+        import docker.errors  # noqa: PLC0415
+
+        try:
+            layers = self._api.inspect_image(name)["RootFS"].get("Layers") or ()
+        except docker.errors.APIError:
+            return 0
+        same = (one == other for one, other in zip(layers, stored.diff_ids, strict=False))
+        count = sum(takewhile(bool, same))
+        return count if count and keeps_layers(self._api.info()) else 0
+
+    def _send(self, stored: Stored, name: str, sizes: Sizes, there: int = 0) -> None:
+        packed = not self._is_near
+        with closing(docker_archive(stored, packed=packed, sizes=sizes, there=there)) as archive:
+            found = loaded(self._api.load_image(archive), name)
+        self._check_loaded(name, stored.image_id, found)
 
     @contextmanager
     def lent(self, stored: Stored, identity: str = "") -> Iterator[str]:

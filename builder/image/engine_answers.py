@@ -7,6 +7,8 @@ from typing import Any
 from builder.image.engine_errors import refused
 
 _STEP = re.compile(r" ---> ([0-9a-f]{12,64})")
+_STORAGE = ("overlay2", "fuse-overlayfs", "btrfs", "zfs", "vfs")
+"""By their names in Docker's; Podman calls its own `overlay`."""
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
 
 
@@ -29,6 +31,15 @@ def built(stream: Iterator[Mapping[str, Any]], tag: str, made: list[str]) -> str
     if not made:
         raise refused(f"building '{tag}'", "it did not say what it made")
     return made[-1]
+
+
+def keeps_layers(info: Mapping[str, Any]) -> bool:
+    """Whether it is Docker with storage of its own, of which we know that it looks for a layer by the config
+    before it opens its file.
+
+    containerd, where Docker keeps its images there, would take the empty file for the layer.
+    """
+    return info.get("Driver") in _STORAGE and "containerd" not in str(info.get("DriverStatus"))
 
 
 def _sound(stream: Iterator[Mapping[str, Any]], doing: str) -> Iterator[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from builder.errors import ArchiveError
-from builder.image.documents import Descriptor
+from builder.image.documents import Config, Descriptor, parse
 from builder.image.streams import Span
 
 INDEX = "index.json"
@@ -30,6 +30,11 @@ class Stored:
     @property
     def image_id(self) -> str:
         return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
+
+    @property
+    def diff_ids(self) -> tuple[str, ...]:
+        """What the config says that the layers are when unpacked. Raises `ArchiveError`."""
+        return tuple(parse(Config, self.config, f"'{self.image_id}': config").diff_ids)
 
 
 class Place(Protocol):

@@ -1,10 +1,12 @@
 import gc
+import io
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import uuid
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from builder.image.running import Mount
 from builder.model.contract import RunContract
 from builder.model.image import Image
 from builder.model.spec import State, Writable
+from builder.model.tree import Bytes
 from builder.packages.store import Store
 
 pytestmark = pytest.mark.docker
@@ -79,6 +82,59 @@ def test_the_engine_loads_exactly_what_was_assembled(
     assert differences(image, theirs) == []
     assert [layer.diff_id for layer in theirs.layers] == [layer.diff_id for layer in made.layers]
     assert engine.load(tmp_path / "oci", tag) == identity
+
+
+@pytest.fixture
+def sent(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+    """Of each archive that the engine is given: the sizes of its files, by name."""
+    archives: list[dict[str, int]] = []
+    load_image = engine._api.load_image
+
+    def load(archive: Iterator[bytes]) -> object:
+        data = b"".join(archive)
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            archives.append({member.name: member.size for member in tar})
+        return load_image(data)
+
+    monkeypatch.setattr(engine._api, "load_image", load)
+    return archives
+
+
+def changed(image: Image, data: bytes) -> Image:
+    """Its own file says something that no engine has seen."""
+    entry = next(one for one in image.rootfs.files() if one.owner.kind == "file").replace(content=Bytes(data))
+    return image.replace(rootfs=image.rootfs.with_entries([entry]))
+
+
+def test_after_a_change_only_the_layers_are_sent_that_moved(
+    engine: Engine, tag: str, image: Image, store: Store, tmp_path: Path, sent
+) -> None:
+    first, second = (changed(image, os.urandom(99)) for _ in range(2))
+    assemble(first, store, tmp_path / "first", name=tag)
+    made = assemble(second, store, tmp_path / "second", name=tag)
+    engine.load(tmp_path / "first", tag)
+    identity = engine.load(tmp_path / "second", tag)
+    assert identity == engine.image_id(tag) == find_image(tmp_path / "second").image_id
+    whole, rest = ([size for name, size in one.items() if name.endswith("layer.tar")] for one in sent)
+    assert [size > 0 for size in whole] == [True] * len(made.layers)
+    assert [size > 0 for size in rest] == [False] * (len(made.layers) - 1) + [True]
+    theirs = engine.export(tag, tmp_path)
+    assert [layer.diff_id for layer in theirs.layers] == [layer.diff_id for layer in made.layers]
+
+
+def test_layers_that_the_engine_has_lost_meanwhile_are_sent_all_the_same(
+    engine: Engine, tag: str, image: Image, store: Store, tmp_path: Path, sent
+) -> None:
+    system = image.rootfs["usr/bin/wait"].replace(path="usr/bin/other", content=Bytes(os.urandom(99)))
+    unknown = image.replace(rootfs=image.rootfs.with_entries([system]))
+    made = assemble(unknown, store, tmp_path / "oci", name=tag)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_in_common", lambda *_: len(made.layers) - 1)
+        engine.load(tmp_path / "oci", tag)
+    assert len(sent) == 2
+    assert min(sent[1].values()) > 0
+    theirs = engine.export(tag, tmp_path)
+    assert [layer.diff_id for layer in theirs.layers] == [layer.diff_id for layer in made.layers]
 
 
 def test_docker_build_of_the_definition_gives_the_same_image(

@@ -10,6 +10,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docker.types import DeviceRequest
@@ -19,6 +20,7 @@ from builder.image import docker_archive as docker_archive_module
 from builder.image.assemble import assemble
 from builder.image.docker_archive import docker_archive
 from builder.image.engine import Engine
+from builder.image.engine_answers import keeps_layers
 from builder.image.layers import plain_size
 from builder.image.layout import find_image, read_archive
 from builder.image.leftovers import is_dead, session
@@ -329,3 +331,19 @@ def test_a_session_of_a_process_that_ended_is_dead() -> None:
 
 def test_a_session_elsewhere_is_never_known_to_be_dead() -> None:
     assert not is_dead("another-boot-4026531836.1.2")
+
+
+@pytest.mark.parametrize(
+    ("info", "kept"),
+    [
+        ({"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "extfs"]]}, True),
+        ({"Driver": "overlay2", "DriverStatus": None}, True),
+        ({"Driver": "overlayfs", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}, False),
+        ({"Driver": "btrfs", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}, False),
+        ({"Driver": "overlay", "DriverStatus": [["Using metacopy", "false"]]}, False),
+        ({}, False),
+    ],
+    ids=["Docker", "silent", "containerd", "containerd on btrfs", "Podman", "nothing"],
+)
+def test_only_docker_with_storage_of_its_own_is_spared_layers(info: dict[str, Any], kept: bool) -> None:
+    assert keeps_layers(info) is kept
