@@ -126,7 +126,7 @@ class Engine:
         return stored.image_id
 
     def _brought_the_rest(self, stored: Stored, name: str, sizes: Sizes) -> bool:
-        """Whether the layers were enough that `name` doesn't have today: of gigabytes often a few kilobytes.
+        """Whether those layers were enough that the image called `name` today lacks: kilobytes of gigabytes.
 
         The engine compares each layer with what the config says. Where one has gone in the meantime, or an
         engine can't do without the rest, it refuses, and gets everything.
@@ -146,7 +146,7 @@ class Engine:
         import docker.errors  # noqa: PLC0415
 
         try:
-            layers = self._api.inspect_image(name)["RootFS"].get("Layers") or ()
+            layers = (self._api.inspect_image(name).get("RootFS") or {}).get("Layers") or ()
         except docker.errors.APIError:
             return 0
         same = (one == other for one, other in zip(layers, stored.diff_ids, strict=False))

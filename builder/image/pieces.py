@@ -12,7 +12,7 @@ BLOCK = 1 << 20
 
 @dataclass(slots=True, eq=False)
 class _Kept:
-    """Bytes that only grow: packed, since tables of symbols shrink to a third, and hardly any is ever read.
+    """Bytes that only grow: packed, since a library's shrink to two fifths, and hardly any is ever read.
 
     Costs a tenth of the time that a layer of large libraries takes to be read, and saves 30 MB.
     """

@@ -12,6 +12,7 @@ import pydantic_core
 
 import builder
 from builder.image.compress import recipe
+from builder.image.contents import SMALL
 from builder.image.layers import APP
 from builder.model.image import Image
 from builder.model.lock import LockedPlatform
@@ -24,9 +25,6 @@ from builder.rootfs.watched import unwatched
 from builder.settled.own import look_of
 from builder.stages import Frame
 from builder.workplace import today
-
-LEAST_LIMIT = 64 << 10
-"""Bytes from which on a text is no longer kept in memory."""
 
 
 def frame_of(plan: Plan, section: LockedPlatform, platform: str, moment: int, own: Iterable[Entry]) -> Frame:
@@ -69,9 +67,9 @@ def _features(entry: Entry, look: str) -> list[Any]:
 
 
 def _size_class(size: int) -> tuple[int, ...]:
-    """Sizes that nothing tells from each other: every limit there is, is a power of two, none below 64 KiB
-    but emptiness."""
-    return (size.bit_length(), (size - 1).bit_length()) if size >= LEAST_LIMIT else (min(size, 1),)
+    """Sizes that nothing tells from each other: every limit there is, is a power of two, and the least one
+    but for emptiness is that of texts that are kept in memory."""
+    return (size.bit_length(), (size - 1).bit_length()) if size >= SMALL else (min(size, 1),)
 
 
 def watched(frame: Frame, rootfs: Rootfs) -> Rootfs:

@@ -181,7 +181,7 @@ def test_it_serves_a_language_model(
     big: Big, engine: Engine, desk: Desk, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """To a client of OpenAI's, by the image's own program and run contract, on the CPU: the same tokens as
-    transformers finds. Only the kernels are not the image's own."""
+    transformers finds. Only the kernels, and what they need, are not the image's own."""
     contract = desk.contract(big.name)
     rig, models = on_the_cpu(tmp_path_factory.mktemp("rig"), desk), tmp_path_factory.mktemp("models")
     expected = made(engine, contract, models)
