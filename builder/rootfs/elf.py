@@ -22,6 +22,9 @@ _LOAD, _DYNAMIC, _INTERP, _NOTE, _GNU_STACK = 1, 2, 3, 4, 0x6474E551
 _BUILD_ID = 3
 """Type of the note `GNU` that holds it."""
 _NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
+_NAMES = (_NEEDED, _SONAME, _RPATH, _RUNPATH)
+_LONGEST = 4096
+"""Bytes of a name or a search path; of one that is longer the whole table is read."""
 _MAX_SEGMENTS = 4096
 _MAX_NOTES = 64 << 10
 """Bytes of a note segment; those of real programs stay below 1 KiB."""
@@ -201,16 +204,16 @@ def _elf(file: _Window, head: bytes) -> Elf:
     form, segments = _segments(file, head)
     machine = form.header(head)[0]
     tags = list(form.tags(_segment_data(file, segments, _DYNAMIC)))
-    strings = _strings(file, segments, dict(tags))
-    soname = [_string(strings, value) for tag, value in tags if tag == _SONAME]
+    strings = _strings(file, segments, tags)
+    soname = [strings.at(value) for tag, value in tags if tag == _SONAME]
     interpreter = _segment_data(file, segments, _INTERP)
     return Elf(
         machine=MACHINES.get(machine, str(machine)),
-        needed=tuple(_string(strings, value) for tag, value in tags if tag == _NEEDED),
+        needed=tuple(strings.at(value) for tag, value in tags if tag == _NEEDED),
         soname=soname[0] if soname else None,
         rpath=_folders(strings, tags, _RPATH),
         runpath=_folders(strings, tags, _RUNPATH),
-        interpreter=_string(interpreter, 0) if interpreter else None,
+        interpreter=_Strings(interpreter).at(0) if interpreter else None,
         executable_stack=any(s.kind == _GNU_STACK and s.flags & 1 for s in segments),
         build_id=_build_id(file, segments, form),
     )
@@ -241,11 +244,36 @@ def _segment_data(file: _Window, segments: list[_Segment], kind: int) -> bytes:
     return file.read(found.offset, found.size) if found else b""
 
 
-def _strings(file: _Window, segments: list[_Segment], tags: dict[int, int]) -> bytes:
-    """The dynamic string table."""
-    if _STRTAB not in tags:
-        return b""
-    return file.read(_strings_at(segments, tags), tags.get(_STRSZ, 0))
+@dataclass(frozen=True, slots=True)
+class _Strings:
+    """The part of a table of strings that is asked for."""
+
+    data: bytes
+    first: int = 0
+    """Where in the table it begins."""
+
+    def at(self, offset: int) -> str:
+        end = self.data.find(b"\0", offset - self.first)
+        if end < 0:
+            raise _ElfError
+        return self.data[offset - self.first : end].decode("utf-8", "backslashreplace")
+
+
+def _strings(file: _Window, segments: list[_Segment], tags: list[tuple[int, int]]) -> _Strings:
+    """Of the dynamic string table. It holds the names of all symbols, 13 MB in libtriton; what is asked for
+    lies together, as linkers write it."""
+    told, wanted = dict(tags), [value for tag, value in tags if tag in _NAMES]
+    if _STRTAB not in told or not wanted:
+        return _Strings(b"")
+    start, size = _strings_at(segments, told), told.get(_STRSZ, 0)
+    first, last = min(wanted), max(wanted)
+    if size > _MAX_TABLE or start + size > file.size or last >= size:
+        raise _ElfError
+    end = min(last + _LONGEST, size)
+    found = file.read(start + first, end - first)
+    if b"\0" not in found[last - first :]:
+        found = file.read(start + first, size - first)
+    return _Strings(found, first)
 
 
 def _strings_at(segments: list[_Segment], tags: dict[int, int]) -> int:
@@ -275,11 +303,11 @@ def without_relative(file: BinaryIO, start: int, size: int) -> tuple[Patch, ...]
     window = _Window(file, start, size)
     form, segments = _segments(window, window.head())
     tags = [*form.tags(_segment_data(window, segments, _DYNAMIC))]
-    strings, patches = _strings(window, segments, dict(tags)), []
+    strings, patches = _strings(window, segments, tags), []
     for tag, at in tags:
         if tag not in (_RPATH, _RUNPATH):
             continue
-        said = _string(strings, at)
+        said = strings.at(at)
         kept = ":".join(folder for folder in said.split(":") if not is_relative(folder))
         if kept != said:
             place = _strings_at(segments, dict(tags)) + at
@@ -287,14 +315,7 @@ def without_relative(file: BinaryIO, start: int, size: int) -> tuple[Patch, ...]
     return tuple(patches)
 
 
-def _string(table: bytes, at: int) -> str:
-    end = table.find(b"\0", at)
-    if at >= len(table) or end < 0:
-        raise _ElfError
-    return table[at:end].decode("utf-8", "backslashreplace")
-
-
-def _folders(strings: bytes, tags: list[tuple[int, int]], wanted: int) -> tuple[str, ...]:
+def _folders(strings: _Strings, tags: list[tuple[int, int]], wanted: int) -> tuple[str, ...]:
     """An empty folder between two colons is the working directory, as it is to the loader."""
-    paths = (_string(strings, value) for tag, value in tags if tag == wanted)
+    paths = (strings.at(value) for tag, value in tags if tag == wanted)
     return tuple(folder or "." for path in paths if path for folder in path.split(":"))

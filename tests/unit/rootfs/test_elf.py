@@ -65,9 +65,10 @@ def elf(
     machine: int = 62,
     flags: int = 6,
     tags: dict[int, int] | None = None,
+    strings: bytes = STRINGS,
 ) -> bytes:
     """A file with the three segments that count: all of it loaded at 0x1000, dynamic, stack."""
-    found = tags if tags is not None else {1: 1, 14: 21, 29: 29, 5: 0x1000 + 512, 10: len(STRINGS)}
+    found = tags if tags is not None else {1: 1, 14: 21, 29: 29, 5: 0x1000 + 512, 10: len(strings)}
     pair = struct.Struct(order + ("qQ" if wide else "iI"))
     dynamic = b"".join(pair.pack(*tag) for tag in [*found.items(), (0, 0)])
     segments = [(1, 4, 0, 0x1000, 600), (2, 4, 256, 0x1100, len(dynamic)), (0x6474E551, flags, 0, 0, 0)]
@@ -82,7 +83,7 @@ def elf(
             struct.pack(order + "IIIIIIII", k, o, a, a, s, s, f, 1) for k, f, o, a, s in segments
         )
     ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
-    return (ident + head + table).ljust(256, b"\0") + dynamic.ljust(256, b"\0") + STRINGS.ljust(100, b"\0")
+    return (ident + head + table).ljust(256, b"\0") + dynamic.ljust(256, b"\0") + strings.ljust(100, b"\0")
 
 
 def facts_of(data: bytes) -> Facts:
@@ -100,6 +101,49 @@ def test_reads_both_widths_and_byte_orders(wide: bool, order: str) -> None:
             runpath=("$ORIGIN", ".", "/opt/lib"),
         )
     )
+
+
+class Noted(io.BytesIO):
+    """Knows the size of what was read at once."""
+
+    largest = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.largest = max(self.largest, size or 0)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("symbols", [b"", b"a_symbol\0" * 100_000], ids=["few", "many"])
+def test_of_a_table_of_symbols_only_what_is_asked_for_is_read(symbols: bytes) -> None:
+    table = symbols + STRINGS
+    at = len(symbols)
+    file = Noted(
+        elf(strings=table, tags={1: at + 1, 14: at + 21, 29: at + 29, 5: 0x1000 + 512, 10: len(table)})
+    )
+    assert facts(file) == facts_of(elf())
+    assert file.largest <= 4096
+
+
+def test_names_far_apart_and_a_search_path_of_any_length_are_read() -> None:
+    folder = b"/opt/" + b"x" * 5000
+    table = b"\0libc.so.6\0" + bytes(9000) + folder + b"\0more"
+    found = facts_of(elf(strings=table, tags={1: 1, 29: 9011, 5: 0x1000 + 512, 10: len(table)})).elf
+    assert found is not None
+    assert (found.needed, found.runpath) == (("libc.so.6",), (folder.decode(),))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {1: 1, 5: 0x1000 + 512, 10: 2000},
+        {1: 60, 5: 0x1000 + 512, 10: len(STRINGS)},
+        {1: len(STRINGS) - 1, 5: 0x1000 + 512, 10: len(STRINGS) - 1},
+        {1: 1, 5: 0x1000 + 512},
+    ],
+    ids=["a table that is cut off", "a name behind it", "a name at its end", "a table of no size"],
+)
+def test_names_that_are_not_there_make_no_facts(tags: dict[int, int]) -> None:
+    assert facts_of(elf(tags=tags)) == NO_FACTS
 
 
 def test_an_executable_stack_is_seen() -> None:
