@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from builder.controls.secrets import LARGEST, look_of
 from builder.image.packed import Digests, Packed, Undigested
-from builder.image.pieces import Pieces
+from builder.image.pieces import Places
 from builder.image.plain_stream import Elsewhere
 from builder.image.streams import Packing, Span
 from builder.model.tree import NO_FACTS, Bytes, Content, Facts, Slice, Unhashed
@@ -117,16 +117,9 @@ def _in_packed(span: Span, packing: Packing, hashed: bool) -> Rest:
     def make(member: Member, stream: BinaryIO, head: bytes) -> Content:
         size, offset = member.size, member.offset
         late = not hashed and size > LARGEST and not _RECORDED.search(member.name)
-        sha256, found = _look(head, size, stream, hashed=not late)
-        packed = Packed(
-            span=span,
-            packing=packing,
-            offset=offset,
-            size=size,
-            sha256=sha256,
-            facts=found,
-            head=head[:HEAD],
-        )
+        met = Packed(span=span, packing=packing, offset=offset, size=size, sha256="", head=head)
+        sha256, found = _look(met, stream, hashed=not late)
+        packed = replace(met, sha256=sha256, facts=found, head=head[:HEAD])
         if not late:
             return packed
         digests.expect(offset, size)
@@ -158,24 +151,29 @@ def _facts_at(elsewhere: Elsewhere, place: int, head: bytes, size: int) -> Facts
     return facts_within(elsewhere, place, size)
 
 
-def _look(head: bytes, size: int, stream: BinaryIO, *, hashed: bool) -> tuple[str, Facts]:
-    """The digest (empty unless `hashed`) and the facts of a file of which `head` has been read."""
-    if size <= LARGEST:
-        data = head + stream.read(size - len(head)) if size > len(head) else head
-        found = facts(BytesIO(data)) if is_interesting(head) else NO_FACTS
-        if found.elf is None:
-            look = look_of(data) or ""
-            found = replace(found, look=look) if look or found is not NO_FACTS else _HARMLESS
-        return hashlib.sha256(data).hexdigest(), found
-    wanted = ranges(head, size) if is_interesting(head) else ()
-    digest, copy = hashlib.sha256(head if hashed else b""), Pieces(head, wanted)
-    last, at = max((end for _, end in wanted), default=0), len(head)
+def _look(met: Packed, stream: BinaryIO, *, hashed: bool) -> tuple[str, Facts]:
+    """The digest (empty unless `hashed`) and the facts of a file of which the head has been read."""
+    head, size = met.head, met.size
+    if size > LARGEST:
+        return _look_at_large(met, stream, hashed=hashed)
+    data = head + stream.read(size - len(head)) if size > len(head) else head
+    found = facts(BytesIO(data)) if is_interesting(head) else NO_FACTS
+    if found.elf is None:
+        look = look_of(data) or ""
+        found = replace(found, look=look) if look or found is not NO_FACTS else _HARMLESS
+    return hashlib.sha256(data).hexdigest(), found
+
+
+def _look_at_large(met: Packed, stream: BinaryIO, *, hashed: bool) -> tuple[str, Facts]:
+    wanted = ranges(met.head, met.size) if is_interesting(met.head) else ()
+    digest, places = hashlib.sha256(met.head if hashed else b""), Places(met, wanted)
+    last, at = max((end for _, end in wanted), default=0), len(met.head)
     while (hashed or at < last) and (piece := stream.read1(_PIECE)):  # type: ignore[attr-defined]
         if hashed:
             digest.update(piece)
-        copy.add(piece)
+        places.add(piece)
         at += len(piece)
-    found = facts_within(copy, 0, size) if wanted else NO_FACTS
+    found = facts_within(places.file(), 0, met.size) if wanted else NO_FACTS
     return digest.hexdigest() if hashed else "", found
 
 

@@ -70,12 +70,18 @@ class Packing:
     """Where each gzip member begins, uncompressed and compressed."""
 
     def mark(self, plain: int, packed: int) -> None:
-        self.plain.append(plain)
-        self.packed.append(packed)
+        """Another reading from the first byte tells nothing new."""
+        if plain > self.plain[-1]:
+            self.plain.append(plain)
+            self.packed.append(packed)
 
     def before(self, offset: int) -> tuple[int, int]:
-        found = bisect_right(self.plain, offset) - 1
+        found = self.index(offset)
         return self.plain[found], self.packed[found]
+
+    def index(self, offset: int) -> int:
+        """Of the last of those places that doesn't lie behind an offset of the uncompressed tar."""
+        return bisect_right(self.plain, offset) - 1
 
 
 def packing_of(span: Span) -> Packing:
