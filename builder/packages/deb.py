@@ -67,7 +67,8 @@ def _unpack(store: Store, locked: LockedPackage, path: Path, name: str) -> Packa
         md5sums=_text(control, "md5sums", name),
         scripts=tuple((script, _text(control, script, name)) for script in SCRIPTS if script in control),
     )
-    return unpacked.save(store, RECORD, locked.sha256, package, blob)
+    unpacked.save(store, RECORD, locked.sha256, package, blob)
+    return package
 
 
 def parts_of(path: Path, name: str) -> dict[str, tuple[str, Slice]]:

@@ -30,9 +30,9 @@ def unpack(store: Store, locked: LockedPlatform, python: str | None) -> tuple[Pa
     missing = [step for step, package in zip(steps, known, strict=True) if package is None]
     if missing:
         with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool, given_up():
-            fresh = pool.map(_call, missing)
-            known = [package or next(fresh) for package in known]
-    return tuple(package for package in known if package is not None)
+            for _ in pool.map(_recorded, missing):
+                pass
+    return tuple(package or step() for package, step in zip(known, steps, strict=True))
 
 
 @contextmanager
@@ -45,5 +45,7 @@ def given_up() -> Iterator[None]:
         raise
 
 
-def _call(step: Callable[[], Package]) -> Package:
-    return step()
+def _recorded(step: Callable[[], Package]) -> None:
+    """Into the store only: nothing that stays in memory is made among all that is needed for a moment, so
+    that the rest of the build has that memory again."""
+    step()

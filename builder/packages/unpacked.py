@@ -35,11 +35,8 @@ def unpack_stored(store: Store, sha256: str, name: str, unpack: Callable[[Path],
         ) from None
 
 
-def save(store: Store, kind: str, key: str, package: Package, blob: str) -> Package:
-    """`blob` is the sha256 of what all files' contents are slices of.
-
-    Returns the package as it is loaded from now on, which takes less memory than what came of unpacking.
-    """
+def save(store: Store, kind: str, key: str, package: Package, blob: str) -> None:
+    """`blob` is the sha256 of what all files' contents are slices of."""
     record = {
         "blob": blob,
         "control": package.control,
@@ -48,7 +45,6 @@ def save(store: Store, kind: str, key: str, package: Package, blob: str) -> Pack
         "entries": [entry_row(entry, _content_row) for entry in package.entries],
     }
     store.write_record(kind, key, json.dumps(record, separators=(",", ":")).encode())
-    return load(store, kind, key, package.owner) or package
 
 
 def load(store: Store, kind: str, key: str, owner: Owner) -> Package | None:

@@ -27,7 +27,8 @@ def unpack_wheel(store: Store, locked: LockedWheel, python: str) -> Package:
         from builder.packages.wheel_install import install_wheel  # noqa: PLC0415 - warm builds don't need it
 
         package, blob = install_wheel(store, path, locked, python)
-        return unpacked.save(store, RECORD, _key(locked, python), package, blob)
+        unpacked.save(store, RECORD, _key(locked, python), package, blob)
+        return package
 
     return unpacked.unpack_stored(store, locked.sha256, locked.filename, install)
 
