@@ -14,6 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 TEMPER := .venv/bin/temper
 BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
+# processes that share the tests: as many as there are processors, or a number
+JOBS ?= auto
 SOURCES := builder tests bench images
 
 .PHONY: help image images lock plan render verify audit test test-slow test-unit lint types imports fmt golden drift fuzz bench engine tools clean
@@ -58,13 +60,13 @@ engine: ## make sure that a container engine answers; install and start the dist
 
 test: .venv/.dev ## run all tests; REQUIRE_ENGINE=1 turns "no engine" into a failure
 	@if .ci/engine; then :; elif [ -n "$(REQUIRE_ENGINE)" ]; then echo "make test: an engine is required"; exit 1; fi; \
-	TEMPER_REQUIRE_ENGINE=$(REQUIRE_ENGINE) .venv/bin/pytest $(PYTEST_FLAGS)
+	TEMPER_REQUIRE_ENGINE=$(REQUIRE_ENGINE) .venv/bin/pytest -n $(JOBS) --maxprocesses 4 $(PYTEST_FLAGS)
 
 test-slow: .venv/.dev ## build, verify and use the images of gigabytes: half an hour, an engine, 40 GB of disk
 	@.ci/engine && TEMPER_REQUIRE_ENGINE=1 .venv/bin/pytest -m slow tests/integration/images/test_gigabytes.py $(PYTEST_FLAGS)
 
 test-unit: .venv/.dev ## only the unit tests: seconds, no network, no engine
-	@.venv/bin/pytest tests/unit $(PYTEST_FLAGS)
+	@.venv/bin/pytest tests/unit -n $(JOBS) --maxprocesses 4 $(PYTEST_FLAGS)
 
 lint: .venv/.dev types imports ## style, types, import rules, Dockerfiles
 	@.venv/bin/ruff check $(SOURCES)

@@ -362,14 +362,20 @@ def test_a_toolbox_that_can_not_be_run_is_no_verdict(engine: Engine, probe: Buil
         run(engine, probe, tmp_path)
 
 
+def own_containers(engine: Engine) -> set[str]:
+    """Of this process: others may be at work in the same engine."""
+    own = {"label": f"{LABEL}={session()}"}
+    return {one["Id"] for one in engine._api.containers(all=True, filters=own)}
+
+
 def test_no_container_is_left_behind(engine: Engine, probe: Built, toolbox: Path, tmp_path: Path) -> None:
     suite = tmp_path / "test_interrupt.py"
     suite.write_text("import pytest\ndef test_a():\n    raise KeyboardInterrupt\n")
+    before = own_containers(engine)
     with pytest.raises(ToolError) as error:
         run(engine, probe, toolbox, suite)
     assert str(error.value).startswith("the live suites were cut off: pytest ended with 2: ")
-    own = {"label": f"{LABEL}={session()}"}  # others may be at work in the same engine
-    assert engine._api.containers(all=True, filters=own) == []
+    assert own_containers(engine) == before
 
 
 def test_the_images_health_check_is_waited_for(engine: Engine, build: Build, toolbox: Path) -> None:
