@@ -17,7 +17,7 @@ from bench.registry import Registry
 from bench.results import Findings, page
 from bench.rounds import Measured, interleaved
 from bench.sizes import Size, archive_size, layout_size
-from bench.subjects import CHANGED, DOCKER, FOREIGN, PUBLISH, UNCHANGED, Live, subjects, tag
+from bench.subjects import CHANGED, DOCKER, FOREIGN, LOADED_CHANGED, PUBLISH, UNCHANGED, Live, subjects, tag
 from bench.table import MEGA
 from bench.versions import versions
 
@@ -128,7 +128,7 @@ def prepare(place: Place, peers: Peers, measured: Measured) -> None:
     try:
         place.fill(SERVER)
     except FailedError as error:
-        measured.missing |= {UNCHANGED: str(error), CHANGED: str(error)}
+        measured.missing |= dict.fromkeys((UNCHANGED, CHANGED, LOADED_CHANGED), str(error))
     peers.set_up()
     peers.rootfs.unlink(missing_ok=True)
     tell("making the base image that the Dockerfile starts from")

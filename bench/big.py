@@ -22,18 +22,20 @@ STARTED = {
     "vllm": "import vllm.entrypoints.openai.api_server",
 }
 """Image -> what its Python has imported when it counts as started: none of them serves without a GPU."""
+ALONE = ("--engine", "none")
 HEADING = "## Images of gigabytes"
 TEXT = """\
 Written by `python -m bench --big`, one image after the other, from the person's own store, where everything
 was downloaded and unpacked before. `build` is a whole process that composes, hardens and audits everything
 anew (`--anew`) to a finished layout; layers are found by their content, and one that was looked at before is
 not read again. `app change` is a build after a change of one file of one's own, which takes all else from the
-build before. Bytes per second are those of the unpacked tree; beside it `cp -a` of the same files in the same
-run, layer by layer. `start` is from the engine's order to the end of an interpreter that has imported the
-framework, in the container of the run contract, without a GPU."""
+build before; `and loaded` the same into Docker, where the image before the change is. Bytes per second are
+those of the unpacked tree; beside it `cp -a` of the same files in the same run, layer by layer. `start` is
+from the engine's order to the end of an interpreter that has imported the framework, in the container of the
+run contract, without a GPU."""
 HEAD = (
     *("image", "unpacked", "compressed", "packages", "executables", "layers"),
-    *("build", "app change", "build, bytes/s", "`cp -a`, bytes/s", "peak memory", "start"),
+    *("build", "app change", "and loaded", "build, bytes/s", "`cp -a`, bytes/s", "peak memory", "start"),
 )
 
 
@@ -45,6 +47,8 @@ class Big:
     """What `bench.big_inside` found out."""
     build: tuple[Ran, ...]
     changed: tuple[Ran, ...]
+    loaded: tuple[Ran, ...] = ()
+    """None where no engine answers."""
 
     @property
     def row(self) -> tuple[str, ...]:
@@ -60,6 +64,7 @@ class Big:
             number(self.report["layers"]),
             seconds(took),
             seconds(Series.of(ran.seconds for ran in self.changed).median),
+            seconds(Series.of(ran.seconds for ran in self.loaded).median) if self.loaded else "not measured",
             f"{megabytes(unpacked / took)}/s",
             f"{megabytes(copied['bytes'] / copied['seconds'])}/s",
             megabytes(max(ran.peak for ran in (*self.build, *self.changed))),
@@ -119,7 +124,7 @@ class BigPlace:
 
     def build(self, name: str, *more: str) -> Ran:
         temper = Path(sys.executable).with_name("temper")
-        words = (temper, "-q", "build", name, "--engine", "none", "--locked", *more)
+        words = (temper, "-q", "build", name, "--locked", *more)
         return run(words, env=self.env, cwd=self.workspace)
 
     def result(self, name: str) -> Path:
@@ -144,7 +149,7 @@ def measure(
     for name in names:
         tell(f"{name}: downloading and building it once")
         try:
-            place.build(name)
+            place.build(name, *ALONE)
             found.append(one(place, name, runs, tell))
         except FailedError as error:
             missing[name] = str(error)
@@ -156,11 +161,32 @@ def measure(
 def one(place: BigPlace, name: str, runs: int, tell: Callable[[str], None]) -> Big:
     build, changed = [], []
     for turn in range(runs):
-        build.append(place.build(name, "--anew"))
+        build.append(place.build(name, "--anew", *ALONE))
         place.change(place.folder(name))
-        changed.append(place.build(name))
+        changed.append(place.build(name, *ALONE))
         tell(f"{name}: {turn + 1}: build {build[-1].seconds:.2f} s, app change {changed[-1].seconds:.2f} s")
+    loaded = loads(place, name, runs)
+    tell(f"{name}: app change, loaded: {', '.join(f'{ran.seconds:.2f} s' for ran in loaded)}")
     inside = place.inside(name, runs)
     tell(f"{name}: {inside}")
-    report = place.report(name)
-    return Big(name=name, report=report, inside=inside, build=tuple(build), changed=tuple(changed))
+    return Big(
+        name=name,
+        report=place.report(name),
+        inside=inside,
+        build=tuple(build),
+        changed=tuple(changed),
+        loaded=loaded,
+    )
+
+
+def loads(place: BigPlace, name: str, runs: int) -> tuple[Ran, ...]:
+    """Builds after a change each, into an engine that has the image before it: into which, with gigabytes,
+    the first one takes minutes."""
+    place.build(name)
+    if not place.report(name)["tag"]:
+        return ()
+    took = []
+    for _ in range(runs):
+        place.change(place.folder(name))
+        took.append(place.build(name))
+    return tuple(took)

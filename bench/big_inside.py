@@ -21,7 +21,7 @@ from builder.packages.store import Store
 from builder.progress import Silent
 from builder.render.contract import make_contract
 from builder.results import output_folder
-from builder.stages import LAYOUT
+from builder.stages import LAYOUT, tag_of
 from builder.verify.refused import started
 from builder.workplace import Workplace, plan
 
@@ -36,11 +36,11 @@ def main(image: str, program: str, runs: int) -> None:
     planned = plan(place, image, "hardened")
     layout = output_folder(planned, PLATFORM, None) / LAYOUT
     found = read_layout(layout, memory=Memory(store=store, believe=LARGE))
-    contract = make_contract(planned, f"temper-bench-{image}:latest", found.config.user)
+    contract = make_contract(planned, tag_of(planned), found.config.user)
     told = {
         "executables": sum(bool(entry.mode & 0o111) for entry in found.rootfs.files()),
         "copied": copied(layout, found.layers),
-        "cold": cold(layout, contract.image, replace(contract, entrypoint=(), cmd=()), program, runs),
+        "cold": cold(replace(contract, entrypoint=(), cmd=()), program, runs),
     }
     print(json.dumps(told))
 
@@ -61,16 +61,15 @@ def copied(layout: Path, layers: Iterable[Layer]) -> dict[str, float]:
     return {"bytes": size, "seconds": took}
 
 
-def cold(layout: Path, tag: str, contract: RunContract, program: str, runs: int) -> list[float]:
+def cold(contract: RunContract, program: str, runs: int) -> list[float]:
     """Seconds from the engine's order to the end of an interpreter that has imported the framework; none
-    where no engine answers."""
+    where no engine answers. The image is in the engine before, and not afterwards."""
     try:
         engine = Engine.connect()
     except EngineError:
         return []
     took = []
     with engine:
-        engine.load(layout, tag)
         try:
             start = partial(engine.start, program=["/usr/bin/python3", "-c", program])
             with started(start, contract) as first:  # without what this engine refuses
@@ -82,7 +81,7 @@ def cold(layout: Path, tag: str, contract: RunContract, program: str, runs: int)
                         raise SystemExit(container.logs().decode(errors="replace"))
                     took.append(time.perf_counter() - begin)
         finally:
-            engine.remove_image(tag)
+            engine.remove_image(contract.image)
     return took
 
 

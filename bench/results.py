@@ -105,6 +105,7 @@ def goals(findings: Findings) -> list[Row]:
             "`onnx-inference` after a change of one file",
             Goal(limit=1.0, text="<= 1 s"),
         ),
+        _loaded(measured, subjects.LOADED_CHANGED, "the same, loaded into Docker where the one before is"),
         _time(measured, subjects.UNCHANGED, "`onnx-inference` unchanged"),
         _time(measured, subjects.INSIDE, "audit of `python`: the stage", Goal(limit=0.5, text="<= 0.5 s")),
         _time(measured, subjects.AUDIT, "audit of `python`: `temper audit`, whole process"),

@@ -18,6 +18,7 @@ UNCHANGED = "warm build of the server"
 CHANGED = "server with one file changed"
 LOADED_ANEW = "build and load, image removed"
 LOADED_AGAIN = "build and load, image there"
+LOADED_CHANGED = "build and load, server with one file changed"
 LOADED_ALONE = "docker load alone, image removed"
 PUBLISH = "temper publish, all of it there"
 AUDIT = "temper audit"
@@ -93,6 +94,11 @@ def _loads(place: Place, peers: Peers) -> tuple[Subject, ...]:
             prepare=lambda: peers.remove(tag(IMAGE)),
         ),
         Subject(name=LOADED_AGAIN, measure=lambda: place.build(IMAGE, engine="auto")),
+        Subject(
+            name=LOADED_CHANGED,
+            measure=lambda: place.build(SERVER, engine="auto"),
+            prepare=place.change_one_file,
+        ),
         Subject(name=LOADED_ALONE, measure=peers.load, prepare=lambda: peers.take_out(tag(IMAGE))),
     )
 

@@ -1,5 +1,7 @@
 """The images of gigabytes in the page: a row each, kept by a run of the rest."""
 
+from dataclasses import replace
+
 from bench.big import HEADING, Big, section, section_of, with_section
 from bench.clock import Ran
 
@@ -14,13 +16,14 @@ TORCH = Big(
     inside={"executables": 30, "copied": {"bytes": 4_000_000_000, "seconds": 10.0}, "cold": [2.0, 3.0, 4.0]},
     build=(ran(2.0), ran(4.0), ran(3.0)),
     changed=(ran(3.5), ran(3.0, 120_000_000)),
+    loaded=(ran(5.0), ran(6.0)),
 )
 
 
 def test_a_row_sets_bytes_per_second_beside_those_of_cp() -> None:
     assert TORCH.row == (
         *("`torch`", "4620.0 MB", "2700.0 MB", "58", "30", "21"),
-        *("3.00 s", "3.25 s", "1540.0 MB/s", "400.0 MB/s", "120.0 MB", "3.00 s"),
+        *("3.00 s", "3.25 s", "5.50 s", "1540.0 MB/s", "400.0 MB/s", "120.0 MB", "3.00 s"),
     )
 
 
@@ -32,16 +35,8 @@ def test_what_could_not_be_measured_says_why() -> None:
 
 
 def test_without_an_engine_nothing_is_started() -> None:
-    assert (
-        Big(
-            name="x",
-            report=TORCH.report,
-            inside={**TORCH.inside, "cold": []},
-            build=TORCH.build,
-            changed=TORCH.changed,
-        ).row[-1]
-        == "not measured"
-    )
+    row = replace(TORCH, inside={**TORCH.inside, "cold": []}, loaded=()).row
+    assert (row[8], row[-1]) == ("not measured", "not measured")
 
 
 def test_the_section_is_replaced_and_otherwise_left_alone() -> None:
