@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import Field
 from operator import attrgetter, eq, ge, gt, le, lt
 from reprlib import recursive_repr
@@ -36,6 +37,27 @@ def hasten() -> None:
     sys.modules.setdefault(COMMAND, None)  # type: ignore[arg-type]  # None: there is no such module
     if SELDOM not in sys.modules:
         sys.modules[SELDOM] = importlib.metadata = Later(SELDOM)
+
+
+def give_memory_back() -> None:
+    """For work that goes through gigabytes: a buffer that is freed is the system's again.
+
+    Else the C library has a heap for each thread, and raises the size from which a buffer is a mapping of
+    its own whenever it has freed one: large ones come to lie between small things that stay. A build of vllm
+    in an empty store needs 37 MB less so. To be called before the first thread, in a process of our own
+    only. Source: mallopt(3) of glibc; other C libraries have none of it.
+    """
+    import ctypes  # noqa: PLC0415 - not every command works with gigabytes
+
+    with suppress(AttributeError, OSError):
+        set_option = ctypes.CDLL(None).mallopt
+        for option, value in _MALLOC.items():
+            set_option(option, value)
+
+
+_MALLOC = {-8: 1, -3: 2 << 20, -1: 8 << 20}
+"""`M_ARENA_MAX`, `M_MMAP_THRESHOLD` in bytes, and `M_TRIM_THRESHOLD`: how much may lie unused at the end. At
+half a mebibyte each piece of a layer would be a mapping, and reading one take a tenth longer."""
 
 
 def lighten_dataclasses() -> None:

@@ -10,7 +10,7 @@ import click
 from builder import __version__
 from builder.cli.answers import fail, turn_off
 from builder.errors import TemperError
-from builder.startup import hasten, heed_interrupts
+from builder.startup import give_memory_back, hasten, heed_interrupts
 
 if TYPE_CHECKING:
     from builder.workplace import Workplace
@@ -95,6 +95,7 @@ def workplace(context: click.Context, *, offline: bool = False, locked: bool = F
     from builder.packages.store import Store
     from builder.workplace import Workplace
 
+    give_memory_back()
     return Workplace(
         workspace=Workspace.here(Path.cwd()),
         store=Store.default(),

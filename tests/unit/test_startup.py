@@ -1,13 +1,14 @@
 """What a build starts with, in a process of its own."""
 
+import platform
 import subprocess
 import sys
 
 import pytest
 
 
-def told(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+def told(program: str, *words: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
@@ -172,3 +173,24 @@ import builder.publishing
 print(sorted({"securesystemslib", "sigstore"} & set(sys.modules)))
 """
     assert told(program) == "[]"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_freed_buffers_leave_nothing_behind() -> None:
+    """Small things that stay, made between large ones that go."""
+    program = """
+import sys
+from builder.startup import give_memory_back
+if sys.argv[1:] == ["given back"]:
+    give_memory_back()
+def memory():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+before, stay, large = memory(), [], []
+for _ in range(20):
+    bytes(3 << 20)
+    large.append(bytes(3 << 20))
+    stay.append(bytes(100_000))
+large.clear()
+print(memory() - before)
+"""
+    assert int(told(program, "given back")) < 8 << 20 < int(told(program))

@@ -65,7 +65,7 @@ SMALL = of_members(*[MIB] * 12)
 ONE = of_members()
 LARGE_BEHIND = of_members(*[MIB] * 6)
 """Small members first, then one of 7 MiB."""
-LARGE_BEFORE = of_members(5 * MIB, *[MIB] * 6)
+LARGE_BEFORE = of_members(6 * MIB, *[MIB] * 6)
 
 
 @pytest.fixture
