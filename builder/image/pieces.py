@@ -8,7 +8,8 @@ from builder.image.packed import Packed
 from builder.image.streams import PIECE, Packing, unpacked
 
 NEAR = 5 * PIECE
-"""Bytes between two places where a layer lets reading begin: Temper's own have 1 MiB, eStargz hardly more than 4."""
+"""Bytes between two places where a layer lets reading begin, at most: Temper's own have 1 MiB, eStargz
+hardly more than 4."""
 MOST = 64 << 20
 """Bytes of one file that are decompressed again: what is asked for of real libraries stays below 20 MiB."""
 
