@@ -1,6 +1,7 @@
 """Identity tokens: where they come from, and which are refused before anybody is asked."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,23 +72,25 @@ def test_a_ci_system_that_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("made", "said"),
     [
-        ("", "is no identity token: not enough segments"),
-        ("a.b.c", "is no identity token: invalid header padding"),
-        (token(exp=1), "has expired; get a fresh one"),
+        (lambda: "", "is no identity token: not enough segments"),
+        (lambda: "a.b.c", "is no identity token: invalid header padding"),
+        (lambda: token(exp=1), "has expired; get a fresh one"),
         (
-            token(aud="other"),
+            lambda: token(aud="other"),
             "is not for Sigstore; ask the identity provider for one with the audience 'sigstore'",
         ),
         (
-            token(nbf=int(time.time()) + 500),
+            lambda: token(nbf=int(time.time()) + 500),
             "is not valid now; get a fresh one, and check the clock",
         ),
-        (token(sub=None), 'is no identity token: token is missing the "sub" claim'),
+        (lambda: token(sub=None), 'is no identity token: token is missing the "sub" claim'),
     ],
 )
-def test_which_are_refused(file: Path, text: str, said: str) -> None:
+def test_which_are_refused(file: Path, made: Callable[[], str], said: str) -> None:
+    """Tokens are made when they are needed: they don't outlast a run of all tests."""
+    text = made()
     file.write_text(text)
     assert refusal(file) == f"'{file}': {said}"
     if text:
