@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from bench.big import HEADING, Big, section, section_of, with_section
-from bench.clock import Ran
+import pytest
+
+from bench.big import HEADING, Big, BigPlace, section, section_of, tag_as_before, with_section
+from bench.clock import FailedError, Ran
 
 
 def ran(seconds: float, peak: int = 100_000_000) -> Ran:
@@ -46,3 +48,39 @@ def test_the_section_is_replaced_and_otherwise_left_alone() -> None:
     assert with_section(first, f"{HEADING}\n\ntwo\n") == first.replace("one", "two")
     assert with_section(page, section_of(first)) == first
     assert with_section(page, section_of(page)) == page
+
+
+class Engine(BigPlace):
+    """With these images by their tags."""
+
+    def __init__(self, **images: str) -> None:
+        self.images = images
+
+    def docker(self, *words: str) -> str:
+        match words:
+            case ("image", "inspect", "--format", _, tag) if tag in self.images:
+                return f"{self.images[tag]}\n"
+            case ("image", "rm", tag):
+                del self.images[tag]
+            case ("image", "tag", identity, tag):
+                self.images[tag] = identity
+            case _:
+                raise FailedError("no such image")
+        return ""
+
+
+@pytest.mark.parametrize("before", [{}, {"torch": "theirs"}], ids=["none", "the person's own"])
+@pytest.mark.parametrize("after", [{}, {"torch": "ours"}], ids=["gone", "left behind"])
+def test_the_engine_calls_what_it_did_before_by_the_name(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    engine = Engine(**before)
+
+    def fails() -> None:
+        with tag_as_before(engine, "torch"):
+            engine.images = dict(after)
+            raise FailedError("the disk is full")
+
+    with pytest.raises(FailedError, match="full"):
+        fails()
+    assert engine.images == before
